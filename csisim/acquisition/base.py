@@ -1,0 +1,44 @@
+"""What an estimator is, and what a station knows about a channel."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A channel estimate with its predicted quality.
+
+    Attributes
+    ----------
+    value : (D, K, S, R, T) complex
+        The channel in the coordinates the pilots were sent in.
+    error_variance : (D|1, K|1) real
+        Predicted error variance per entry of ``value``.
+    """
+
+    value: np.ndarray
+    error_variance: np.ndarray
+
+
+class Estimator(Protocol):
+    """Estimates a channel C from ``received = C X + Z`` with known pilots X and white noise Z.
+
+    ``uses_pilots`` is False for perfect CSI; ``needs_covariance`` asks for the transmit covariance E[C^H C] / R.
+    """
+
+    uses_pilots: ClassVar[bool]
+    needs_covariance: ClassVar[bool]
+
+    def init(self, pilots: np.ndarray, noise_power: float, covariance: np.ndarray | None = None) -> Any:
+        """State for pilots (K|1, T, L) and, if asked for, a covariance (D, K, T, T).
+
+        Raises
+        ------
+        PilotError
+            If the pilots cannot identify the channel.
+        """
+
+    def update(self, received: np.ndarray, state: Any) -> tuple[Estimate, Any]:
+        """The estimate from one pilot block, received (D, K, S, R, L)."""

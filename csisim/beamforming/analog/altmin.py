@@ -1,0 +1,80 @@
+"""Phase extraction alternating minimisation (PE-AltMin): a hybrid beamformer close to the fully digital one, every slot.
+
+Yu, Shen, Zhang, Letaief, "Alternating minimization algorithms for hybrid precoding in millimeter wave MIMO systems",
+IEEE JSTSP 2016, Algorithm 2 and its OFDM extension.
+"""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from csisim.beamforming.analog.digital_target import SlotState, digital_target
+from csisim.beamforming.base import Phases
+from csisim.channel.base import PathSamples
+from csisim.phy.dims import Dims, PowerBudget
+from csisim.registry import Component
+
+
+def phase_extraction(target: np.ndarray, phases: np.ndarray, iterations: int) -> np.ndarray:
+    r"""Phases whose analog beamformer, times a semi-unitary digital one, comes close to ``target``.
+
+    Alternates between the digital part :math:`D_s = V U^H` from the singular value decomposition
+    :math:`T_s^H F_{RF} = U \Sigma V^H` and the phases of :math:`\sum_s T_s D_s^H` (Yu 2016, eq. 20 and 22).
+
+    Parameters
+    ----------
+    target : (..., S, antennas, m) complex
+        Digital beamformers of all subcarriers; m may be smaller or larger than the number of RF chains.
+    phases : (..., antennas, T) real
+        Starting phases.
+
+    Returns
+    -------
+    (..., antennas, T) float64
+    """
+    adjoint = target.conj().swapaxes(-1, -2)
+    for _ in range(iterations):
+        analog = np.exp(1j * phases).astype(target.dtype)[..., None, :, :]
+        left, _, right = np.linalg.svd(adjoint @ analog, full_matrices=False)
+        phases = np.angle((target @ (left @ right)).sum(-3)).astype(np.float64)
+    return phases
+
+
+class AltMinConfig(Component):
+    """PE-AltMin: what is approximated, and how long."""
+
+    kind: Literal["altmin"] = "altmin"
+    target: Literal["sca", "svd"] = Field("sca", description="fully digital solution: multi-user SCA, or every user's singular vectors")
+    target_iterations: int = Field(5, ge=1, description="SCA iterations of the fully digital solution")
+    iterations: int = Field(1, ge=1, description="alternations of phases and digital part")
+
+
+class AltMin:
+    """PE-AltMin of the fully digital precoder (common phases) and of each user's fully digital combiner.
+
+    Every slot starts from the same random phases, so a slot's beams depend on that slot alone.
+    """
+
+    Config = AltMinConfig
+    cadence: ClassVar[Literal["slot"]] = "slot"
+
+    def __init__(self, config: AltMinConfig) -> None:
+        self.config = config
+
+    def init(self, dims: Dims, phases: Phases) -> SlotState:
+        return SlotState.of(dims, phases)
+
+    def update(
+        self, samples: PathSamples, noise_power: float, power: PowerBudget, state: SlotState, rng: np.random.Generator, steps: int | None = None
+    ) -> SlotState:
+        state = state.seen(samples)
+        iterations = self.config.target_iterations if self.config.target == "sca" else None
+        precoder, combiner = digital_target(state.space, samples, noise_power, power, state.dims.num_streams, iterations)
+        phi_f, phi_w = state.initial_for(samples)
+        return state.moved(
+            phase_extraction(precoder, phi_f, self.config.iterations), phase_extraction(combiner, phi_w, self.config.iterations)
+        )
+
+    def beams(self, state: SlotState) -> tuple[np.ndarray, np.ndarray]:
+        return state.beams()

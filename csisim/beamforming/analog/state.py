@@ -1,0 +1,70 @@
+"""What designers of phases remember, and how phases are completed where the channel leaves them free."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from csisim.beamforming.base import Phases
+from csisim.phy.dims import Dims
+from csisim.phy.power import constant_modulus
+
+
+@dataclass(frozen=True, eq=False)
+class PhaseState:
+    """The phase shifters of one scheme.
+
+    Attributes
+    ----------
+    dims : Dims
+    phi_f : (D|1, t, T) float64
+        Phases of the analog precoder, radians.
+    phi_w : (D|1, K, r, R) float64
+        Phases of the analog combiners.
+    initial : pair of arrays
+        The random phases the state began with: RF chains for which the channel has no direction left keep them.
+    """
+
+    dims: Dims
+    phi_f: np.ndarray
+    phi_w: np.ndarray
+    initial: Phases
+
+    @classmethod
+    def of(cls, dims: Dims, phases: Phases) -> "PhaseState":
+        return cls(dims, *phases, initial=phases)
+
+    def moved(self, phi_f: np.ndarray, phi_w: np.ndarray) -> "PhaseState":
+        """The same state with other phases."""
+        return replace(self, phi_f=phi_f, phi_w=phi_w)
+
+    def beams(self) -> tuple[np.ndarray, np.ndarray]:
+        """Analog precoder (D|1, t, T) and combiners (D|1, K, r, R), every entry of modulus 1/sqrt(antennas)."""
+        return analog_pair(self.phi_f, self.phi_w, self.dims)
+
+
+def analog_pair(phi_f: np.ndarray, phi_w: np.ndarray, dims: Dims) -> tuple[np.ndarray, np.ndarray]:
+    """F_RF and W_RF from their phases (Kang 2022, eq. 18, with the missing 1/sqrt(N)), in the precision of the link."""
+    return constant_modulus(phi_f).astype(dims.complex_dtype), constant_modulus(phi_w).astype(dims.complex_dtype)
+
+
+def for_drops(phases: Phases, drops: int) -> Phases:
+    """The phases of the first drop if the statistics are shared by all drops (``drops`` = 1), else all of them."""
+    return (phases[0][:1], phases[1][:1]) if drops == 1 else phases
+
+
+def phases_of(vectors: np.ndarray, strength: np.ndarray, fallback: np.ndarray) -> np.ndarray:
+    """Phases of the columns of ``vectors`` (..., antennas, m), strongest first, as the phases of T RF chains.
+
+    Parameters
+    ----------
+    vectors : (..., antennas, m) complex
+    strength : (..., m) real
+        Energy per column; columns below 1e-6 of the strongest are not directions of the channel.
+    fallback : (..., antennas, T) real
+        Phases of the chains that ``vectors`` leaves free.
+    """
+    phases = np.broadcast_to(fallback, (*vectors.shape[:-1], fallback.shape[-1])).copy()
+    used = min(vectors.shape[-1], fallback.shape[-1])
+    real = strength[..., None, :used] > 1e-6 * strength.max(-1)[..., None, None]
+    phases[..., :used] = np.where(real, np.angle(vectors[..., :used]), phases[..., :used])
+    return phases

@@ -1,0 +1,43 @@
+"""What analog and digital designers are."""
+
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+
+from csisim.channel.base import PathSamples
+from csisim.phy.dims import Dims, PowerBudget
+
+Phases = tuple[np.ndarray, np.ndarray]  # phi_f (D|1, t, T), phi_w (D|1, K, r, R), radians
+
+
+class AnalogDesigner(Protocol):
+    """Designs the pair of analog beamformers from full-CSI samples.
+
+    ``cadence``: ``slot`` designers serve the single timescale (one sample, every slot), ``statistics`` designers serve
+    offline and online (many samples), ``fixed`` designers need no sample.
+    """
+
+    cadence: ClassVar[Literal["fixed", "statistics", "slot"]]
+
+    def init(self, dims: Dims, phases: Phases) -> Any:
+        """A fresh state. ``phases`` are the random initial phases, the same for every scheme of a cell."""
+
+    def update(
+        self, samples: PathSamples, noise_power: float, power: PowerBudget, state: Any, rng: np.random.Generator, steps: int | None = None
+    ) -> Any:
+        """Improve the state with samples (newest last). ``steps``: gradient steps; None takes the configuration's."""
+
+    def beams(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Analog precoder f (D|1, t, T) and combiners w (D|1, K, r, R)."""
+
+
+class DigitalDesigner(Protocol):
+    """Designs the digital precoder in orthonormal beam coordinates (:mod:`csisim.phy.beams`)."""
+
+    def design(
+        self, channel: np.ndarray, noise_power: float, power: PowerBudget, num_streams: int
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Precoder (D, K, S, T, n) for a channel (D, K, S, R, T), and combiners (D, K, S, R, n) or None.
+
+        None asks for the MMSE combiners of the same CSI (Kang 2022, eq. 24). The power budget holds on every subcarrier.
+        """

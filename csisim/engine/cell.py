@@ -1,0 +1,86 @@
+"""One cell: every scheme side by side on one channel, block after block of drops."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from csisim.acquisition.observe import UnitNoise
+from csisim.engine.clock import Clock, Run, Superframes
+from csisim.engine.ledger import LedgerConfig, slot_costs
+from csisim.engine.link import FeedbackConfig, FeedbackLink
+from csisim.phy.dims import System
+from csisim.random import Streams
+from csisim.registry import build
+from csisim.scheme import Link, Scheme, SchemeConfig
+
+#: Drops of one block run as one batch; fixed, so that results do not depend on how drops are batched.
+BLOCK = 16
+
+Sink = Callable[[str, int, dict[str, np.ndarray]], None]
+
+
+class Physics(Protocol):
+    """What a cell needs of a scenario."""
+
+    seed: int
+    drops: int
+    precision: Any
+    duplex: str
+    system: System
+    channel: Any
+    clock: Clock
+    pilots: Any
+    full_csi: Any
+    ledger: LedgerConfig
+    feedback: FeedbackConfig
+    schemes: Sequence[SchemeConfig]
+
+
+def run_cell(
+    scenario: Physics,
+    schemes: Sequence[str],
+    replica: int,
+    sink: Sink,
+    progress: Callable[[float], None] | None = None,
+) -> dict[str, float]:
+    """Run the named schemes of one cell and hand their tapes to ``sink(scheme, superframe, columns)`` superframe by superframe.
+
+    Returns
+    -------
+    dict
+        CPU seconds per scheme.
+    """
+    chosen = [config for config in scenario.schemes if config.name in set(schemes)]
+    seconds = dict.fromkeys((config.name for config in chosen), 0.0)
+    blocks = range(0, scenario.drops, BLOCK)
+    for block, first_drop in enumerate(blocks):
+        runs, superframes = _set_up(scenario, chosen, Streams(scenario.seed, replica, block), min(BLOCK, scenario.drops - first_drop))
+
+        def flush(index: int, runs: list[Run] = runs, first_drop: int = first_drop, block: int = block) -> None:
+            for run in runs:
+                columns = run.tape.columns(first_drop, index, scenario.clock.slots_per_frame, scenario.clock.slot_s, run.costs.pilot_bits)
+                sink(run.scheme.config.name, index, columns)
+                run.rewind()
+            if progress is not None:
+                progress((block + (index + 1) / scenario.clock.superframes) / len(blocks))
+
+        superframes.on_superframe = flush
+        superframes.run()
+        for run in runs:
+            seconds[run.scheme.config.name] += run.seconds
+    return seconds
+
+
+def _set_up(scenario: Physics, chosen: list[SchemeConfig], streams: Streams, drops: int) -> tuple[list[Run], Superframes]:
+    system, clock = scenario.system, scenario.clock
+    dims = system.dims(drops, getattr(scenario.channel, "num_subcarriers", 1), scenario.precision)
+    channel = build("channel", scenario.channel, dims, streams, clock.slot_s)
+    fdd = scenario.duplex == "fdd"
+    link = Link(system, dims, scenario.pilots, scenario.full_csi, streams, UnitNoise(streams, dims), fdd)
+    runs = []
+    for config in chosen:
+        costs = slot_costs(config, system, scenario.pilots, scenario.ledger, clock.frames, clock.slots_per_frame)
+        runs.append(Run(Scheme(config, link), costs, clock))
+    feedback = FeedbackLink(scenario.feedback, streams, drops, system.num_users) if fdd else None
+    return runs, Superframes(clock, channel, runs, feedback, lambda _: None)

@@ -1,0 +1,83 @@
+"""Which result is which: keys from content, so that a record is computed once and found again.
+
+A key is the first 16 hex digits of the SHA-256 of canonical JSON. It covers everything that can change a number and nothing
+else: names, descriptions, plots, workers and the level of the log stay out, files are represented by their content.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path, PurePath
+from typing import Any
+
+from csisim.registry import Settings
+
+#: Raised whenever the same scenario would give other numbers than before: old records are then not taken for new ones.
+MODEL_VERSION = 1
+
+#: Scenario fields that cannot change a number of any one scheme (``schemes`` enters scheme by scheme, ``replicas`` one by one).
+NOT_PHYSICS = frozenset({"name", "description", "plots", "log", "sweep", "replicas", "schemes"})
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: one text for one value.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """First 16 hex digits of the SHA-256 of the canonical JSON of ``value``."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file's content; remembered while the file's size and time of change stay the same."""
+    status = Path(path).stat()
+    return _file_digest(str(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _file_digest(path: str, size: int, changed_ns: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """A setting as JSON values, files (``pathlib`` paths) replaced by the SHA-256 of what is in them."""
+    if isinstance(value, Settings):
+        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, PurePath):
+        return {"sha256": file_digest(str(value))}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    return value
+
+
+def physics(scenario: Settings) -> dict[str, Any]:
+    """Everything of one cell's scenario that its schemes share and that can change a number."""
+    return {name: plain(getattr(scenario, name)) for name in type(scenario).model_fields if name not in NOT_PHYSICS}
+
+
+def record_key(scenario: Any, scheme: str, replica: int) -> str:
+    """Key of what one scheme did in one cell and replica; the scheme's name is not part of it."""
+    config = next(config for config in scenario.schemes if config.name == scheme)
+    content = {name: value for name, value in plain(config).items() if name != "name"}
+    return digest({"model": MODEL_VERSION, "physics": physics(scenario), "scheme": content, "replica": replica})
+
+
+def cell_key(scenario: Any, replica: int, scheme_axes: Mapping[str, Any]) -> str:
+    """Key of one cell and replica.
+
+    Schemes are not part of it (adding one keeps the cell), but the swept fields of schemes are: they tell cells of the same
+    physics apart.
+    """
+    axes = {name: plain(value) for name, value in scheme_axes.items()}
+    return digest({"model": MODEL_VERSION, "physics": physics(scenario), "replica": replica, "axes": axes})

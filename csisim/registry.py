@@ -1,0 +1,121 @@
+"""Which kinds of components exist, where they live, and how one is configured.
+
+The table is static text: looking a kind up imports nothing but that kind's own file. A new component is one new file,
+holding its configuration model and its class side by side, and one line below. Other packages add kinds through the
+entry-point groups ``csisim.channel``, ``csisim.estimator``, ``csisim.codec``, ``csisim.analog`` and ``csisim.digital``.
+"""
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, PlainValidator, SerializeAsAny
+from pydantic_core import PydanticCustomError
+
+#: room -> kind -> ("module:Class", one line for ``csisim ls``)
+TABLE: dict[str, dict[str, tuple[str, str]]] = {
+    "channel": {
+        "mmwave_clusters": ("csisim.channel.mmwave:MmwaveClusters", "clustered mmWave rays (Kang 2022, eq. 45-46), ULA or UPA"),
+        "rayleigh": ("csisim.channel.rayleigh:Rayleigh", "i.i.d. or Kronecker-correlated Rayleigh fading"),
+        "trace": ("csisim.channel.trace:Trace", "channels read from a file (CsiNet .mat layout or npz)"),
+    },
+    "estimator": {
+        "perfect": ("csisim.acquisition.perfect:Perfect", "the true equivalent channel, no pilots"),
+        "ls": ("csisim.acquisition.ls:LeastSquares", "least squares (Kang 2022, eq. 15)"),
+        "mmse": ("csisim.acquisition.mmse:Mmse", "linear MMSE with sample covariance"),
+        "rls": ("csisim.acquisition.rls:Rls", "recursive least squares (Kang 2022, Algorithm 1, symmetrised)"),
+    },
+    "codec": {
+        "ideal": ("csisim.feedback.ideal:Ideal", "unquantised report, no bits booked"),
+        "lloyd_max": ("csisim.feedback.lloyd_max:LloydMax", "scalar Lloyd-Max quantisation of the equivalent channel"),
+    },
+    "analog": {
+        "none": ("csisim.beamforming.analog.fully_digital:FullyDigital", "no RF constraint: the fully digital bound"),
+        "random": ("csisim.beamforming.analog.random_phases:RandomPhases", "random phases"),
+        "dft": ("csisim.beamforming.analog.dft:DftCodebook", "the strongest columns of a DFT codebook"),
+        "covariance": ("csisim.beamforming.analog.covariance:Covariance", "phases of the long-term covariance's eigenvectors"),
+        "ssca": ("csisim.beamforming.analog.ssca:Ssca", "stochastic successive convex approximation (Kang 2022, eq. 19-22)"),
+        "altmin": ("csisim.beamforming.analog.altmin:AltMin", "PE-AltMin on the fully digital solution, every slot"),
+        "svd_phases": ("csisim.beamforming.analog.svd_phases:SvdPhases", "phases of the channel's singular vectors, every slot"),
+        "omp": ("csisim.beamforming.analog.omp:Omp", "orthogonal matching pursuit on a beam dictionary, every slot"),
+    },
+    "digital": {
+        "zf": ("csisim.beamforming.digital.zf:ZeroForcing", "zero forcing"),
+        "rzf": ("csisim.beamforming.digital.rzf:RegularisedZeroForcing", "regularised zero forcing"),
+        "svd": ("csisim.beamforming.digital.svd:Svd", "singular vectors of the one user's channel"),
+        "sca": ("csisim.beamforming.digital.sca:Sca", "successive convex approximation (Kang 2022, Algorithm 2, corrected)"),
+        "wmmse": ("csisim.beamforming.digital.wmmse:Wmmse", "weighted MMSE (Hu 2021), reduced form"),
+    },
+}
+
+
+class Settings(BaseModel):
+    """A group of settings of a scenario: frozen, strict, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Component(Settings):
+    """Settings of a component; ``kind`` names it."""
+
+    kind: str
+
+
+@cache
+def kinds(room: str) -> dict[str, tuple[str, str]]:
+    """Every known kind of a room with its address and its line of description, third-party kinds included."""
+    plugins = entry_points(group=f"csisim.{room}")
+    return {point.name: (point.value, f"from {point.dist.name if point.dist else 'a plugin'}") for point in plugins} | TABLE[room]
+
+
+def component(room: str, kind: str) -> Any:
+    """The class behind a kind; its configuration model is the class attribute ``Config``.
+
+    Raises
+    ------
+    KeyError
+        If the room has no such kind.
+    """
+    module, name = kinds(room)[kind][0].split(":")
+    return getattr(import_module(module), name)
+
+
+def build(room: str, config: Component, *args: Any, **kwargs: Any) -> Any:
+    """The component that ``config`` describes, e.g. ``build("estimator", RlsConfig(kind="rls"))``."""
+    return component(room, config.kind)(config, *args, **kwargs)
+
+
+def configure(room: str, value: Any) -> Component:
+    """The configuration model that ``value`` (a mapping with ``kind``, a bare kind or a finished model) describes.
+
+    Errors inside a component keep their own place in the document.
+    """
+    if isinstance(value, Component):
+        return value
+    document = {"kind": value} if isinstance(value, str) else value
+    if not isinstance(document, dict):
+        raise PydanticCustomError("component_type", "expected a kind or a mapping with the key 'kind'")
+    if "kind" not in document:
+        raise PydanticCustomError("component_kind_missing", "the key 'kind' is missing; kinds: {kinds}", {"kinds": ", ".join(kinds(room))})
+    kind = document["kind"]
+    if kind not in kinds(room):
+        raise PydanticCustomError(
+            "component_kind",
+            "unknown {room} kind {kind}; kinds: {kinds}",
+            {"room": room, "kind": repr(kind), "kinds": ", ".join(kinds(room))},
+        )
+    config: Component = component(room, kind).Config.model_validate(document)
+    return config
+
+
+def _validator(room: str) -> PlainValidator:
+    return PlainValidator(lambda value: configure(room, value))
+
+
+#: Field types of the rooms: ``digital: DigitalField = ...`` takes any registered kind of digital designer.
+ChannelField = Annotated[SerializeAsAny[Component], _validator("channel")]
+EstimatorField = Annotated[SerializeAsAny[Component], _validator("estimator")]
+CodecField = Annotated[SerializeAsAny[Component], _validator("codec")]
+AnalogField = Annotated[SerializeAsAny[Component], _validator("analog")]
+DigitalField = Annotated[SerializeAsAny[Component], _validator("digital")]

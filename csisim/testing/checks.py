@@ -1,0 +1,165 @@
+"""Public conformance checks: what every component of a room must do, the shipped ones and yours.
+
+    from csisim.testing import check_codec
+    check_codec(MyCodec(MyCodecConfig(bits=4)))
+
+Each check raises AssertionError with a sentence that says which promise is broken.
+"""
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from csisim.channel.base import Channel, DenseState, stack
+from csisim.phy.dims import Dims, PowerBudget
+from csisim.random import Streams, complex_normal
+
+DIMS = Dims(drops=3, num_users=2, num_rx=4, num_tx=16, num_rx_rf=2, num_rf=4, num_streams=2)
+
+
+def _draw(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    return complex_normal(np.random.default_rng(seed), shape)
+
+
+def _promise(kept: bool | np.bool_, promise: str) -> None:
+    if not kept:
+        raise AssertionError(promise)
+
+
+def _same(a: Any, b: Any) -> bool:
+    return np.array_equal(np.asarray(a), np.asarray(b))
+
+
+def check_channel(make: Callable[[Dims, Streams, float], Channel], dims: Dims = DIMS, slots: int = 4) -> None:
+    """A channel has the right shapes, is a function of its streams alone, and is not disturbed by sampling it."""
+    shape = (dims.drops, dims.num_users, dims.num_subcarriers, dims.num_rx, dims.num_tx)
+
+    def walk(streams: Streams, sample: bool) -> list[np.ndarray]:
+        channel = make(dims, streams, 1e-3)
+        states = []
+        for superframe in range(2):
+            channel.begin_superframe(superframe)
+            for slot in range(slots):
+                states.append(channel.step(slot).matrix().copy())
+                if sample:
+                    list(channel.samples(2, "check"))
+        return states
+
+    first, again, other = walk(Streams(1), False), walk(Streams(1), True), walk(Streams(2), False)
+    _promise(first[0].shape == shape, f"matrix() has shape {first[0].shape}, not (D, K, S, r, t) = {shape}")
+    _promise(all(np.isfinite(h).all() for h in first), "matrix() is finite")
+    _promise(
+        all(_same(a, b) for a, b in zip(first, again, strict=True)), "the same streams give the same channel, sampled meanwhile or not"
+    )
+    _promise(not _same(first[0], other[0]), "another seed gives another channel")
+    _promise(not _same(first[0], first[slots]), "a new superframe has new statistics")
+
+    channel = make(dims, Streams(1), 1e-3)
+    channel.begin_superframe(0)
+    state = channel.step(0)
+    w, f = _draw((1, dims.num_users, dims.num_rx, dims.num_rx_rf), 1), _draw((1, dims.num_tx, dims.num_rf), 2)
+    direct = w.conj().swapaxes(-1, -2)[:, :, None] @ state.matrix() @ f[:, None, None]
+    error = np.abs(state.project(w, f) - direct).max() / np.abs(direct).max()
+    _promise(error < 1e-4, f"project(w, f) is W^H H F (relative error {error:.1e})")
+    one, two = ([s.matrix() for s in channel.samples(3, "a")] for _ in range(2))
+    _promise(
+        len(one) == 3 and all(_same(a, b) for a, b in zip(one, two, strict=True)),
+        "samples(n, name) gives n states, the same for the same name",
+    )
+    expected = 1 if channel.shared_statistics else dims.drops
+    _promise(len(one[0]) == expected, f"samples have {expected} drops when shared_statistics is {channel.shared_statistics}")
+
+
+def check_estimator(estimator: Any, dims: Dims = DIMS) -> None:
+    """An estimator recovers the channel when there is no noise, predicts its error, and leaves its input alone."""
+    channel = _draw((dims.drops, dims.num_users, dims.num_subcarriers, dims.num_rx_rf, dims.num_rf))
+    if not estimator.uses_pilots:
+        return
+    length = 4 * dims.num_rf
+    pilots = np.exp(-2j * np.pi * np.outer(np.arange(dims.num_rf), np.arange(length)) / length)[None]
+    identity = np.broadcast_to(np.eye(dims.num_rf, dtype=complex), (dims.drops, dims.num_users, dims.num_rf, dims.num_rf))
+    state = estimator.init(pilots, 1e-6, identity if estimator.needs_covariance else None)
+    received = channel @ pilots[:, None].astype(np.complex64)
+    before = received.copy()
+    estimate, _ = estimator.update(received, state)
+    _promise(_same(received, before), "update() leaves the received pilots alone")
+    _promise(estimate.value.shape == channel.shape, f"the estimate has shape {estimate.value.shape}, not {channel.shape}")
+    error = np.linalg.norm(estimate.value - channel) / np.linalg.norm(channel)
+    _promise(error < 0.05, f"noise-free pilots identify the channel (relative error {error:.2g})")
+    _promise((np.asarray(estimate.error_variance) >= 0).all(), "the predicted error variance is not negative")
+    pickle.dumps(state)
+
+
+def check_codec(codec: Any, dims: Dims = DIMS) -> None:
+    """A codec's report has the length it books, and decoding uses the report alone."""
+    shape = (dims.drops, dims.num_users, dims.num_subcarriers, dims.num_rx_rf, dims.num_rf)
+    csi = _draw(shape)
+    before = csi.copy()
+    report, state = codec.encode(csi, codec.init(shape))
+    _promise(_same(csi, before), "encode() leaves the CSI alone")
+    _promise(report.num_bits >= 0 and isinstance(report.num_bits, int | np.integer), "num_bits counts bits")
+    if report.num_bits:
+        payload = np.asarray(report.payload)
+        _promise(payload.dtype == np.uint8 and payload.shape == (dims.drops, dims.num_users, -(-report.num_bits // 8)),
+                 "the payload is (D, K, ceil(num_bits / 8)) bytes")  # fmt: skip
+    decoded, _ = codec.decode(report, copy.deepcopy(codec.init(shape)))
+    _promise(decoded.shape == shape and np.isfinite(decoded).all(), f"decode() gives finite CSI of shape {shape}")
+    again, _ = codec.decode(copy.deepcopy(report), codec.init(shape))
+    _promise(_same(decoded, again), "the same bits decode to the same CSI")
+    error = np.linalg.norm(decoded - csi) ** 2 / np.linalg.norm(csi) ** 2
+    _promise(error < 1.0, f"a report says more than silence (NMSE {error:.2g})")
+    pickle.dumps(state)
+
+
+def check_analog(designer: Any, dims: Dims = DIMS) -> None:
+    """An analog designer gives beams of the right shape and constant modulus (or orthonormal ones, for the fully digital bound)."""
+    rng = np.random.default_rng(1)
+    states = [
+        DenseState(_draw((dims.drops, dims.num_users, 1, dims.num_rx, dims.num_tx), seed))
+        for seed in range(1 if designer.cadence == "slot" else 6)
+    ]
+    phases = (rng.uniform(0, 2 * np.pi, (dims.drops, dims.num_tx, dims.num_rf)),
+              rng.uniform(0, 2 * np.pi, (dims.drops, dims.num_users, dims.num_rx, dims.num_rx_rf)))  # fmt: skip
+    power = PowerBudget("per_user", float(dims.num_users * dims.num_streams))
+
+    def design() -> tuple[np.ndarray, np.ndarray]:
+        state = designer.init(dims, phases)
+        if designer.cadence != "fixed":
+            state = designer.update(stack(states), 0.1, power, state, np.random.default_rng(2))
+        pickle.dumps(state)
+        f, w = designer.beams(state)
+        return f, w
+
+    (f, w), (f2, w2) = design(), design()
+    _promise(_same(f, f2) and _same(w, w2), "the same samples and stream give the same beams")
+    _promise(f.shape[-2] == dims.num_tx and w.shape[-2] == dims.num_rx, "beams are as long as their arrays")
+    _promise(f.ndim == 3 and w.ndim == 4 and w.shape[1] == dims.num_users, "f is (D|1, t, T), w is (D|1, K, r, R)")
+    if f.shape[-1] != dims.num_rf or not np.allclose(np.abs(f), np.abs(f).flat[0], rtol=1e-4):
+        gram = f.conj().swapaxes(-1, -2) @ f
+        _promise(np.allclose(gram, np.eye(f.shape[-1]), atol=1e-4), "beams without constant modulus are orthonormal")
+        return
+    _promise(np.allclose(np.abs(f), dims.num_tx**-0.5, rtol=1e-4), "|F_RF| is 1/sqrt(N_t)")
+    _promise(np.allclose(np.abs(w), dims.num_rx**-0.5, rtol=1e-4), "|W_RF| is 1/sqrt(N_r)")
+    _promise(w.shape[-1] == dims.num_rx_rf, "w has num_rx_rf columns")
+
+
+def check_digital(designer: Any, dims: Dims = DIMS) -> None:
+    """A digital designer meets the power constraint exactly and does not mix the problems of a batch."""
+    channel = _draw((dims.drops, dims.num_users, 2, dims.num_rx_rf, dims.num_rf))
+    for constraint in ("per_user", "total"):
+        power = PowerBudget(constraint, float(dims.num_users * dims.num_streams))  # type: ignore[arg-type]
+        precoder, combiner = designer.design(channel, 0.1, power, dims.num_streams)
+        expected = (*channel.shape[:3], dims.num_rf, dims.num_streams)
+        _promise(precoder.shape == expected, f"the precoder has shape {precoder.shape}, not (D, K, S, T, n) = {expected}")
+        norms = (np.abs(precoder) ** 2).sum(axis=(-1, -2))
+        if constraint == "total":
+            norms = norms.sum(axis=1)
+        budget = power.total if constraint == "total" else power.per_user(dims.num_users)
+        _promise(np.allclose(norms, budget, rtol=1e-3), f"the {constraint} power constraint holds with equality on every subcarrier")
+        alone, _ = designer.design(channel[1:2], 0.1, power, dims.num_streams)
+        _promise(np.allclose(alone, precoder[1:2], rtol=1e-3, atol=1e-4), "a drop's precoder does not depend on the other drops")
+        if combiner is not None:
+            _promise(combiner.shape == (*channel.shape[:4], dims.num_streams), "the combiner is (D, K, S, R, n)")
