@@ -10,8 +10,9 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, PlainValidator, SerializeAsAny
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, PlainValidator, SerializeAsAny
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 #: room -> kind -> ("module:Class", one line for ``csisim ls``)
 TABLE: dict[str, dict[str, tuple[str, str]]] = {
@@ -99,7 +100,7 @@ def configure(room: str, value: Any) -> Component:
     if "kind" not in document:
         raise PydanticCustomError("component_kind_missing", "the key 'kind' is missing; kinds: {kinds}", {"kinds": ", ".join(kinds(room))})
     kind = document["kind"]
-    if kind not in kinds(room):
+    if not isinstance(kind, str) or kind not in kinds(room):
         raise PydanticCustomError(
             "component_kind",
             "unknown {room} kind {kind}; kinds: {kinds}",
@@ -113,9 +114,21 @@ def _validator(room: str) -> PlainValidator:
     return PlainValidator(lambda value: configure(room, value))
 
 
+class _AnyKind:
+    """JSON schema of a component field: a bare kind, or the settings of one of them. Making it imports every kind."""
+
+    def __init__(self, room: str) -> None:
+        self.room = room
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        names = [{"const": kind, "description": line} for kind, (_, line) in kinds(self.room).items()]
+        models = [handler(component(self.room, kind).Config.__pydantic_core_schema__) for kind in kinds(self.room)]
+        return {"oneOf": [{"type": "string", "oneOf": names}, *models]}
+
+
 #: Field types of the rooms: ``digital: DigitalField = ...`` takes any registered kind of digital designer.
-ChannelField = Annotated[SerializeAsAny[Component], _validator("channel")]
-EstimatorField = Annotated[SerializeAsAny[Component], _validator("estimator")]
-CodecField = Annotated[SerializeAsAny[Component], _validator("codec")]
-AnalogField = Annotated[SerializeAsAny[Component], _validator("analog")]
-DigitalField = Annotated[SerializeAsAny[Component], _validator("digital")]
+ChannelField = Annotated[SerializeAsAny[Component], _validator("channel"), _AnyKind("channel")]
+EstimatorField = Annotated[SerializeAsAny[Component], _validator("estimator"), _AnyKind("estimator")]
+CodecField = Annotated[SerializeAsAny[Component], _validator("codec"), _AnyKind("codec")]
+AnalogField = Annotated[SerializeAsAny[Component], _validator("analog"), _AnyKind("analog")]
+DigitalField = Annotated[SerializeAsAny[Component], _validator("digital"), _AnyKind("digital")]

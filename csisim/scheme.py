@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from csisim.acquisition.full_csi import FullCsiConfig, acquire
+from csisim.acquisition.ls import least_squares_mse
 from csisim.acquisition.mmse import sample_covariance
 from csisim.acquisition.observe import UnitNoise, combine_noise, observe
 from csisim.acquisition.pilots import PilotConfig, pilot_matrix
@@ -146,6 +147,7 @@ class Scheme:
         self.analog = build("analog", config.analog)
         self.digital = build("digital", config.digital)
         self.power, self.noise_power = link.system.power, link.system.noise_power
+        self.pilots = pilot_matrix(link.pilots, link.dims.num_rf, link.dims.num_users, link.streams("pilots"))
         self.beams: dict[int, Beams] = {}
         self.known: dict[int, Known] = {}
         self.version = -1  # of the beams that serve pilots
@@ -229,11 +231,11 @@ class Scheme:
         return True
 
     def _acquire(self, state: ChannelState, name: str, index: int) -> ChannelState:
-        acquired = acquire(state, self.link.full_csi, self.link.system, self.link.pilots, self.link.streams(name, self.superframe, index))
-        if acquired is state:
-            self.full_csi_error = np.zeros(self.link.dims.drops)
-        else:
-            self.full_csi_error = nmse(acquired.matrix(), state.matrix())
+        sweep = self.link.full_csi.kind == "beam_sweep"
+        error = float(least_squares_mse(self.pilots, self.noise_power).mean()) if sweep else None
+        acquired = acquire(state, self.link.full_csi, self.link.streams(name, self.superframe, index), error)
+        exact = acquired is state
+        self.full_csi_error = np.zeros(self.link.dims.drops) if exact else nmse(acquired.matrix(), state.matrix())
         return acquired
 
     def _design(self, samples: list[ChannelState], frame: int = 0, steps: int | None = None) -> None:
@@ -263,26 +265,24 @@ class Scheme:
         whitened = self.link.pilots.precoding == "whitened"
         if self.estimate_state is None:
             self.estimate_state = self._prepare_estimator(beams, whitened)
-        length = self._pilots.shape[-1]
+        length = self.pilots.shape[-1]
         noise = combine_noise(
             self.link.noise.block(self.superframe, slot, length), beams.w_orthonormal, self.link.pilots.combining_noise, beams.q_w
         )
         seen = true if whitened else true @ beams.r_f[:, None, None]
-        received = observe(seen, self._pilots, noise, self.noise_power, self.link.pilots.access)
+        received = observe(seen, self.pilots, noise, self.noise_power, self.link.pilots.access)
         estimated, self.estimate_state = self.estimator.update(received, self.estimate_state)
         estimate = estimated.value if whitened else estimated.value @ beams.q_f[:, None, None]
         return estimate, nmse(beams.equivalent(estimate), beams.equivalent(true))
 
     def _prepare_estimator(self, beams: Beams, whitened: bool) -> object:
-        system = self.link.system
-        self._pilots = pilot_matrix(self.link.pilots, beams.f.shape[-1], system.num_users, self.link.streams("pilots"))
         covariance = None
         if self.estimator.needs_covariance:
             samples = self.channel.samples(self.config.estimator.num_samples, "covariance")
             f = beams.f_orthonormal if whitened else beams.f
             projected = np.stack([state.project(beams.w_orthonormal, f) for state in samples])
             covariance = sample_covariance(projected)
-        return self.estimator.init(self._pilots, self.noise_power, covariance)
+        return self.estimator.init(self.pilots, self.noise_power, covariance)
 
     def report(self, estimate: np.ndarray, slot: int) -> Sent:
         """Encode the estimate at the users."""

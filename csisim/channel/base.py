@@ -114,7 +114,7 @@ class DenseState:
     """A channel state kept as matrices (traces, Rayleigh fading, noisy full CSI)."""
 
     h: np.ndarray  # (D, K, S, r, t)
-    paths: None = None
+    paths: Paths | None = None
 
     def matrix(self) -> np.ndarray:
         return self.h

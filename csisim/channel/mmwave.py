@@ -9,15 +9,13 @@ from pydantic import Field, model_validator
 
 from csisim.channel.base import FactoredState, Paths
 from csisim.channel.fading import Fading, Iid, blocks, innovations
+from csisim.channel.normalisation import MEAN_POWER, Normalisation, per_drop_scale
 from csisim.channel.steering import RayGeometry, RayState
 from csisim.errors import CsisimError
 from csisim.phy.arrays import AntennaArray, Ula, phase_steps
 from csisim.phy.dims import Dims
 from csisim.random import Streams
 from csisim.registry import Component
-
-#: Mean of ||H||_F^2 / (N_r N_t) for each normalisation.
-MEAN_POWER = {"unit": 1.0, "kang": 0.1, "hu": 2.0, "per_drop": 1.0}
 
 
 class MmwaveClustersConfig(Component):
@@ -34,7 +32,7 @@ class MmwaveClustersConfig(Component):
     max_elevation_deg: float = Field(30.0, ge=0, le=90, description="Largest elevation (planar arrays)")
     k_factor_db: float | None = Field(None, description="Rician K factor: adds one line-of-sight path of constant modulus")
     fading: Fading = Field(Iid(), description="How the gains evolve from slot to slot (fixed_clusters)")
-    normalisation: Literal["unit", "kang", "hu", "per_drop", "none"] = Field(
+    normalisation: Normalisation | Literal["none"] = Field(
         "unit",
         description="Mean of ||H||_F^2 / (N_r N_t): unit 1, kang 0.1, hu 2, none gain_variance; per_drop scales every realisation to 1, "
         "averaged over a drop's users",
@@ -166,8 +164,7 @@ class MmwaveClusters:
                 yield [of_end[:, slot] for of_end in steps]
 
     def _state(self, geometry: RayGeometry, gains: np.ndarray) -> FactoredState:
-        gains = gains * self._amplitudes
+        gains = (gains * self._amplitudes)[:, :, None]
         if self.config.normalisation == "per_drop":
-            power = geometry.power(gains).mean(axis=1, keepdims=True)[..., None]
-            gains *= np.sqrt(self.dims.num_tx * self.dims.num_rx / power).astype(gains.real.dtype)
-        return RayState(Paths(geometry, gains[:, :, None]))
+            gains *= per_drop_scale(geometry.power(gains), self.dims.num_tx * self.dims.num_rx)
+        return RayState(Paths(geometry, gains))

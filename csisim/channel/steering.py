@@ -36,8 +36,8 @@ class RayGeometry(Geometry):
         return (rx.conj().swapaxes(-1, -2) @ rx) * (tx.conj().swapaxes(-1, -2) @ tx).conj()
 
     def power(self, gains: np.ndarray) -> np.ndarray:
-        """||H||_F^2 (D, K) for gains (D, K, P), without forming H."""
-        return ((self._overlap @ gains[..., None])[..., 0] * gains.conj()).sum(axis=-1).real
+        """||H||_F^2 (D, K, S) for gains (D, K, S, P), without forming H."""
+        return np.einsum("dksp,dkpq,dksq->dks", gains.conj(), self._overlap, gains, optimize=True).real
 
 
 class RayState(FactoredState):

@@ -22,9 +22,10 @@ class LloydMaxConfig(Component):
 
 
 class LloydMaxState(NamedTuple):
-    """Shape (D, K, S, R, T) of the CSI; the codec has no memory."""
+    """Shape (D, K, S, R, T) and precision of the CSI; the codec has no memory."""
 
     shape: tuple[int, ...]
+    dtype: np.dtype = np.dtype(np.complex64)
 
 
 class LloydMax:
@@ -54,13 +55,14 @@ class LloydMax:
         fields = [integers_to_bits(scale.view(np.uint16), SCALE_BITS), integers_to_bits(index, self.config.bits)]
         bits = np.concatenate(fields, axis=-1)
         booked = bits.shape[-1] - (SCALE_BITS if self.config.scale == "genie" else 0)
-        return Report(pack(bits), booked), state
+        return Report(pack(bits), booked), state._replace(dtype=csi.dtype)
 
     def decode(self, report: Report, state: LloydMaxState) -> tuple[np.ndarray, LloydMaxState]:
-        """The CSI (D, K, S, R, T) complex64 that the bits describe."""
+        """The CSI (D, K, S, R, T) that the bits describe."""
         dimensions = 2 * int(np.prod(state.shape[2:]))
         bits = unpack(report.payload, SCALE_BITS + dimensions * self.config.bits)
         scale = bits_to_integers(bits[..., :SCALE_BITS], SCALE_BITS).astype(np.uint16).view(np.float16)
         index = bits_to_integers(bits[..., SCALE_BITS:], self.config.bits)
         values = gaussian_quantiser(self.config.bits).decode(index) * scale
-        return values.astype(np.float32).view(np.complex64).reshape(*report.payload.shape[:2], *state.shape[2:]), state
+        csi = values.view(np.complex128).astype(state.dtype, copy=False)
+        return csi.reshape(*report.payload.shape[:2], *state.shape[2:]), state

@@ -11,13 +11,13 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
-from csisim.registry import Settings
+from pydantic import BaseModel
 
 #: Raised whenever the same scenario would give other numbers than before: old records are then not taken for new ones.
 MODEL_VERSION = 1
 
 #: Scenario fields that cannot change a number of any one scheme (``schemes`` enters scheme by scheme, ``replicas`` one by one).
-NOT_PHYSICS = frozenset({"name", "description", "plots", "log", "sweep", "replicas", "schemes"})
+NOT_PHYSICS = frozenset({"name", "description", "plots", "log", "extends", "sweep", "replicas", "schemes"})
 
 
 def canonical_json(value: Any) -> str:
@@ -50,7 +50,7 @@ def _file_digest(path: str, size: int, changed_ns: int) -> str:
 
 def plain(value: Any) -> Any:
     """A setting as JSON values, files (``pathlib`` paths) replaced by the SHA-256 of what is in them."""
-    if isinstance(value, Settings):
+    if isinstance(value, BaseModel):
         return {name: plain(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, PurePath):
         return {"sha256": file_digest(str(value))}
@@ -61,7 +61,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def physics(scenario: Settings) -> dict[str, Any]:
+def physics(scenario: BaseModel) -> dict[str, Any]:
     """Everything of one cell's scenario that its schemes share and that can change a number."""
     return {name: plain(getattr(scenario, name)) for name in type(scenario).model_fields if name not in NOT_PHYSICS}
 

@@ -9,16 +9,8 @@ import pyarrow as pa
 #: Raised when a column changes its unit or meaning; new nullable columns do not count.
 SCHEMA_VERSION = 1
 
-#: Quantities summarised over drops, with their units ("" = a ratio).
-METRICS = {
-    "sum_rate_bps_hz": "bit/s/Hz",
-    "net_rate_bps_hz": "bit/s/Hz",
-    "nmse_estimate": "",
-    "nmse_csi": "",
-    "nmse_full": "",
-    "sgcs": "",
-    "csi_age_slots": "slot",
-}
+#: Quantities summarised over drops.
+METRICS = ("sum_rate_bps_hz", "net_rate_bps_hz", "nmse_estimate", "nmse_csi", "nmse_full", "sgcs", "csi_age_slots")
 
 #: Bits per user; in the cell table per superframe.
 BITS = ("pilot_bits", "feedback_bits", "signaling_bits")
@@ -60,9 +52,12 @@ SLOT_COLUMNS = (
     Column("analog_updated", pa.bool_(), "", "new analog beams are in force from this slot on (or changed in this frame)"),
 )
 
+#: Unit of every column of a slot file; "" is a ratio or a count.
+UNITS = {column.name: column.unit for column in SLOT_COLUMNS}
+
 
 def axis_type(values: Iterable[Any]) -> pa.DataType:
-    """The type of a swept axis: bool, int, float or (anything else, as text) string."""
+    """The type of a swept axis: bool, int, float or string."""
     kinds = {type(value) for value in values if value is not None}
     if kinds == {bool}:
         return pa.bool_()
@@ -79,11 +74,7 @@ def axis_value(value: Any, type_: pa.DataType) -> Any:
         return None
     if pa.types.is_floating(type_):
         return float(value)
-    if pa.types.is_string(type_) and not isinstance(value, str):
-        from csisim.records.identity import canonical_json, plain
-
-        return canonical_json(plain(value))
-    return value
+    return str(value) if pa.types.is_string(type_) else value
 
 
 def slot_schema(axes: Mapping[str, Any]) -> pa.Schema:
@@ -107,12 +98,11 @@ def cell_schema(axes: Mapping[str, pa.DataType]) -> pa.Schema:
         *(pa.field(name, type_, metadata={"description": "swept"}) for name, type_ in axes.items()),
         pa.field("n", pa.int64(), nullable=False, metadata={"description": "number of drops"}),
     ]
-    for name, unit in METRICS.items():
-        what = {"n": "drops with a value", "mean": "mean over drops", "std": "standard deviation over drops", "ci95": "95 % half width"}
-        for statistic, meaning in what.items():
-            type_ = pa.int64() if statistic == "n" else pa.float64()
-            metadata = {"unit": "" if statistic == "n" else unit, "description": meaning}
-            fields.append(pa.field(f"{name}_{statistic}", type_, metadata=metadata))
+    for name in METRICS:
+        fields.append(pa.field(f"{name}_n", pa.int64(), metadata={"description": "drops that have a value"}))
+        for statistic, meaning in (("mean", "mean"), ("std", "standard deviation"), ("ci95", "95 % half width of the mean")):
+            metadata = {"unit": UNITS[name], "description": f"{meaning} over drops"}
+            fields.append(pa.field(f"{name}_{statistic}", pa.float64(), metadata=metadata))
     fields += [pa.field(name, pa.float64(), metadata={"unit": "bit/user/superframe"}) for name in BITS]
     fields += [
         pa.field("seconds", pa.float64(), metadata={"unit": "s", "description": "CPU time"}),
@@ -126,14 +116,14 @@ def definitions(scenario: Any) -> dict[str, str]:
     """What the numbers of this scenario mean, in words; echoed in every file and above every table."""
     system = scenario.system
     snr = {
-        "per_user": "per_user: P/sigma^2 at unit noise-to-power reference, each user served with squared norm N_s",
-        "total": "total: P_T/sigma^2, all users' precoders share P_T",
+        "per_user": "per_user: P/sigma^2, where every user's precoder radiates N_s P",
+        "total": "total: P_T/sigma^2, where the precoders of all users radiate P_T together",
     }
     rate = {
         "per_stream": "per_stream: sum over users and streams of log2(1 + SINR) with the scheme's own combiner",
         "logdet": "logdet: sum over users of log2 det(I + signal covariance / interference-plus-noise covariance)",
     }
-    last = scenario.evaluation.last_frames if scenario.evaluation is not None else None
+    last = scenario.evaluation.last_frames
     return {
         "snr": snr[system.snr_definition],
         "power": f"{system.power_constraint} constraint on the squared norm of the hybrid precoder",
@@ -153,6 +143,7 @@ __all__ = [
     "METRICS",
     "SCHEMA_VERSION",
     "SLOT_COLUMNS",
+    "UNITS",
     "axis_type",
     "axis_value",
     "cell_schema",

@@ -9,7 +9,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from csisim.beamforming.analog.digital_target import SlotState, digital_target
+from csisim.beamforming.analog.digital_target import digital_target
+from csisim.beamforming.analog.signal_space import SignalSpace
+from csisim.beamforming.analog.state import PhaseState, for_drops
 from csisim.beamforming.base import Phases
 from csisim.channel.base import PathSamples
 from csisim.phy.dims import Dims, PowerBudget
@@ -62,19 +64,20 @@ class AltMin:
     def __init__(self, config: AltMinConfig) -> None:
         self.config = config
 
-    def init(self, dims: Dims, phases: Phases) -> SlotState:
-        return SlotState.of(dims, phases)
+    def init(self, dims: Dims, phases: Phases) -> PhaseState:
+        return PhaseState.of(dims, phases)
 
     def update(
-        self, samples: PathSamples, noise_power: float, power: PowerBudget, state: SlotState, rng: np.random.Generator, steps: int | None = None
-    ) -> SlotState:
-        state = state.seen(samples)
-        iterations = self.config.target_iterations if self.config.target == "sca" else None
-        precoder, combiner = digital_target(state.space, samples, noise_power, power, state.dims.num_streams, iterations)
-        phi_f, phi_w = state.initial_for(samples)
-        return state.moved(
-            phase_extraction(precoder, phi_f, self.config.iterations), phase_extraction(combiner, phi_w, self.config.iterations)
+        self, samples: PathSamples, noise_power: float, power: PowerBudget, state: PhaseState, rng: np.random.Generator, steps: int | None = None
+    ) -> PhaseState:
+        space = SignalSpace.follow(samples, state.space)
+        precoder, combiner = digital_target(
+            space, samples, self.config.target, self.config.target_iterations, noise_power, power, state.dims.num_streams
         )
+        phi_f, phi_w = for_drops(state.initial, samples.gains.shape[1])
+        phi_f = phase_extraction(precoder, phi_f, self.config.iterations)
+        phi_w = phase_extraction(combiner, phi_w, self.config.iterations)
+        return state.moved(phi_f, phi_w, space)
 
-    def beams(self, state: SlotState) -> tuple[np.ndarray, np.ndarray]:
+    def beams(self, state: PhaseState) -> tuple[np.ndarray, np.ndarray]:
         return state.beams()

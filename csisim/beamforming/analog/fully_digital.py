@@ -1,76 +1,15 @@
-"""No RF constraint: the fully digital bound, and the small space in which every full channel of a slot lives.
-
-A channel H_k = A_r diag(g) A_t^H only sees the span of the users' transmit responses. With orthonormal bases of that span and
-of each user's receive responses as "beams", digital design behind them *is* fully digital design, at the dimension of the
-paths instead of that of the antennas.
-"""
+"""No RF constraint: the fully digital bound."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from csisim.beamforming.analog.second_order import side_by_side
+from csisim.beamforming.analog.signal_space import SignalSpace
 from csisim.beamforming.base import Phases
 from csisim.channel.base import PathSamples
 from csisim.phy.dims import Dims, PowerBudget
 from csisim.registry import Component
-
-
-@dataclass(frozen=True, eq=False)
-class SignalSpace:
-    """Orthonormal bases of all that the channels of one slot can carry.
-
-    Attributes
-    ----------
-    f : (D, t, T') complex
-        Basis of the union of the users' row spaces, T' = min(t, number of transmit responses).
-    w : (D, K, r, R') complex
-        Basis of each user's column space.
-    left : (N|1, D, K, R', P) complex
-        w^H A_r.
-    right : (N|1, D, K, P, T') complex
-        A_t^H f.
-    rx, tx : arrays
-        The responses the bases were computed from.
-    """
-
-    f: np.ndarray
-    w: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    rx: np.ndarray
-    tx: np.ndarray
-
-    @classmethod
-    def of(cls, samples: PathSamples) -> "SignalSpace":
-        """The signal space of all ``samples``."""
-        users_first = np.moveaxis(samples.tx, 2, 1)  # users are further summands of the common row space
-        f = _orthonormal_basis(side_by_side(users_first.reshape(-1, users_first.shape[2], *users_first.shape[3:])))
-        w = _orthonormal_basis(side_by_side(samples.rx))
-        left = w.conj().swapaxes(-1, -2) @ samples.rx
-        right = samples.tx.conj().swapaxes(-1, -2) @ f[:, None]
-        return cls(f, w, left, right, samples.rx, samples.tx)
-
-    def spans(self, samples: PathSamples) -> bool:
-        """Whether ``samples`` look at the very arrays of responses that the bases were computed from."""
-        return _same_memory(self.rx, samples.rx) and _same_memory(self.tx, samples.tx)
-
-    def coordinates(self, samples: PathSamples) -> np.ndarray:
-        """The channels in these bases, w^H H f: (D, K, N, R', T')."""
-        return np.moveaxis((self.left * samples.gains[..., None, :]) @ self.right, 0, 2)
-
-
-def _orthonormal_basis(responses: np.ndarray) -> np.ndarray:
-    """Orthonormal columns that span ``responses`` (..., antennas, m); the identity if there are as many as antennas."""
-    *batch, antennas, columns = responses.shape
-    if columns >= antennas:
-        return np.broadcast_to(np.eye(antennas, dtype=responses.dtype), (*batch, antennas, antennas))
-    return np.linalg.qr(responses)[0]
-
-
-def _same_memory(a: np.ndarray, b: np.ndarray) -> bool:
-    return (a.ctypes.data, a.shape, a.strides, a.dtype) == (b.ctypes.data, b.shape, b.strides, b.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +27,10 @@ class FullyDigitalConfig(Component):
 
 
 class FullyDigital:
-    """One RF chain per antenna.
+    """One RF chain per antenna; its "beams" are the orthonormal bases of the slot's :class:`SignalSpace`.
 
-    The beams are orthonormal, so nothing needs whitening; as long as the array responses stand still ``beams`` returns the very
-    same arrays, and what was computed from them remains valid.
+    Digital design behind them loses nothing. They need no whitening, and as long as the array responses stand still ``beams``
+    returns the very same arrays: what was computed from them remains valid.
     """
 
     Config = FullyDigitalConfig
@@ -112,9 +51,7 @@ class FullyDigital:
         rng: np.random.Generator,
         steps: int | None = None,
     ) -> FullyDigitalState:
-        if state.space is not None and state.space.spans(samples):
-            return state
-        return replace(state, space=SignalSpace.of(samples))
+        return replace(state, space=SignalSpace.follow(samples, state.space))
 
     def beams(self, state: FullyDigitalState) -> tuple[np.ndarray, np.ndarray]:
         """Orthonormal bases f (D, t, T') and w (D, K, r, R'); all antennas before the first slot."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from csisim.beamforming.analog.signal_space import SignalSpace
 from csisim.beamforming.base import Phases
 from csisim.phy.dims import Dims
 from csisim.phy.power import constant_modulus
@@ -22,20 +23,23 @@ class PhaseState:
         Phases of the analog combiners.
     initial : pair of arrays
         The random phases the state began with: RF chains for which the channel has no direction left keep them.
+    space : SignalSpace or None
+        Where the current slot's channels live (``slot`` designers only).
     """
 
     dims: Dims
     phi_f: np.ndarray
     phi_w: np.ndarray
     initial: Phases
+    space: SignalSpace | None = None
 
     @classmethod
     def of(cls, dims: Dims, phases: Phases) -> "PhaseState":
         return cls(dims, *phases, initial=phases)
 
-    def moved(self, phi_f: np.ndarray, phi_w: np.ndarray) -> "PhaseState":
+    def moved(self, phi_f: np.ndarray, phi_w: np.ndarray, space: SignalSpace | None = None) -> "PhaseState":
         """The same state with other phases."""
-        return replace(self, phi_f=phi_f, phi_w=phi_w)
+        return replace(self, phi_f=phi_f, phi_w=phi_w, space=space)
 
     def beams(self) -> tuple[np.ndarray, np.ndarray]:
         """Analog precoder (D|1, t, T) and combiners (D|1, K, r, R), every entry of modulus 1/sqrt(antennas)."""
@@ -48,7 +52,7 @@ def analog_pair(phi_f: np.ndarray, phi_w: np.ndarray, dims: Dims) -> tuple[np.nd
 
 
 def for_drops(phases: Phases, drops: int) -> Phases:
-    """The phases of the first drop if the statistics are shared by all drops (``drops`` = 1), else all of them."""
+    """The phases of the first drop if one design serves all drops (``drops`` = 1: shared statistics), else all of them."""
     return (phases[0][:1], phases[1][:1]) if drops == 1 else phases
 
 

@@ -1,40 +1,41 @@
-"""What figures draw, read from ``results/<name>``: cells along one axis and the slots of the base point.
+"""What figures draw, read from ``results/<name>``: cells along one axis, and the slots of the base point.
 
-Every statistic is taken over drops (of all replicas); slots and users of one drop are correlated and only averaged.
+Every statistic is taken over drops (of all replicas); the slots and users of one drop are correlated and only averaged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from csisim.errors import CsisimError
+from csisim.records.load import load
+from csisim.records.schema import axis_type, axis_value
+from csisim.records.store import Store
+from csisim.records.summary import Moments, merge_replicas
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from csisim.scenario.schema import Scenario
+    from csisim.scheme import SchemeConfig
 
 
-def half_width(values: np.ndarray) -> float:
-    """Half-width of the 95 % Student t confidence interval of the mean of ``values``, NaN for fewer than two."""
-    return student_t(len(values)) * float(np.std(values, ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
-
-
-def student_t(count: int) -> float:
-    """The two-sided 95 % quantile of Student's t with ``count - 1`` degrees of freedom."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(count - 1, 0.975))
-
-
-def ratio_interval(values: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
-    """Ratio of means of paired samples and its 95 % half-width (linearised: residuals ``values - ratio * reference``)."""
+def paired_ratio(values: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
+    """Ratio of the means of paired samples and its 95 % half-width (of the residuals ``values - ratio * reference``)."""
     ratio = float(values.mean() / reference.mean())
-    return ratio, half_width(values - ratio * reference) / abs(float(reference.mean()))
+    return ratio, Moments.of(values - ratio * reference).ci95 / abs(float(reference.mean()))
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """A swept field: where it stands in the scenario, the values it takes in the sweep's order, and which axes move with it."""
+
+    path: str
+    values: list[Any]
+    together: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +45,142 @@ class Results:
     Attributes
     ----------
     folder : Path
+        ``results/<name>``.
     scenario : Scenario
-        The base point, with its sweep.
+        The resolved scenario: the base point with its sweep.
     cells : DataFrame
-        ``cells.parquet``, finished cells only.
+        One row per finished cell, replica and scheme.
+    axes : dict
+        Swept axes by name.
     """
 
     folder: Path
     scenario: "Scenario"
     cells: "pd.DataFrame"
+    axes: dict[str, Axis]
+
+    @classmethod
+    def read(cls, folder: str | Path) -> "Results":
+        """Open a results folder.
+
+        Raises
+        ------
+        CsisimError
+            If there is no finished cell in it.
+        """
+        from csisim.scenario.load import load_scenario
+
+        store = Store(folder)
+        cells = load(folder)
+        cells = cells[cells["status"] == "ok"]
+        if cells.empty:
+            raise CsisimError(f"{folder}: no finished cell to draw yet; run the scenario again to finish it")
+        scenario = load_scenario(store.scenario)
+        return cls(store.root, scenario, cells, _axes(scenario))
+
+    def schemes(self, chosen: Sequence[str] | None = None) -> list["SchemeConfig"]:
+        """Configurations of the chosen schemes (all without a choice), in the order asked for.
+
+        Raises
+        ------
+        CsisimError
+            If a chosen scheme is not part of the results.
+        """
+        known = {scheme.name: scheme for scheme in self.scenario.schemes}
+        unknown = [name for name in chosen or () if name not in known]
+        if unknown:
+            raise CsisimError(f"{self.folder}: no scheme {', '.join(unknown)}; there are {', '.join(known)}")
+        return [known[name] for name in (chosen or known)]
+
+    def axis(self, name: str) -> Axis:
+        """A swept axis.
+
+        Raises
+        ------
+        CsisimError
+            If it was not swept.
+        """
+        if name not in self.axes:
+            raise CsisimError(f"{self.folder}: {name!r} was not swept; swept are: {', '.join(self.axes) or 'no axes'}")
+        return self.axes[name]
+
+    def values(self, name: str) -> list[Any]:
+        """Values of an axis that have finished cells: numbers ascending, anything else in the sweep's order."""
+        swept = [*self.axis(name).values, self._base(name)]
+        type_ = axis_type(swept)
+        values = list(dict.fromkeys(axis_value(value, type_) for value in swept))
+        if not any(value is None or isinstance(value, (str, bool)) for value in values):
+            values.sort()
+        return [value for value in values if is_at(self.cells, name, value).any()]
+
+    def held(self, x: str | None = None) -> dict[str, Any]:
+        """Values at which all axes but ``x`` (and those that move together with it) are held.
+
+        The base point's, or the first swept value where the base point was not run.
+        """
+        free = {x, *(self.axis(x).together if x is not None else ())}
+        held = {}
+        for name in self.axes:
+            if name not in free:
+                values = self.values(name)
+                base = axis_value(self._base(name), axis_type([*self.axis(name).values, self._base(name)]))
+                held[name] = base if base in values else values[0]
+        return held
+
+    def along(self, x: str | None = None) -> "pd.DataFrame":
+        """Cells along axis ``x``, every other axis held; the base point's cells without an axis. One row per replica."""
+        cells = self.cells
+        for name, value in self.held(x).items():
+            cells = cells[is_at(cells, name, value)]
+        if cells.empty:
+            raise CsisimError(f"{self.folder}: no finished cell at the base point")
+        return cells
+
+    def points(self, x: str | None = None) -> "pd.DataFrame":
+        """:meth:`along` with the replicas' drops pooled: one row per value of ``x`` and scheme."""
+        return merge_replicas(self.along(x), list(self.axes))
+
+    def slots(self, scheme: str, columns: Sequence[str]) -> "pd.DataFrame":
+        """Logged rows of one scheme at the base point.
+
+        ``unit`` numbers the drops of all replicas, ``covers`` says how many slots a row stands for.
+        """
+        import pandas as pd
+
+        cells = self.along()
+        cells = cells[cells["scheme"] == scheme].sort_values("replica")
+        wanted = ["replica", "drop", "superframe", "frame", "slot", *columns]
+        parts = []
+        for record, log in zip(cells["record"], cells["log"], strict=True):
+            rows = pd.read_parquet(Store(self.folder).slot_file(record), columns=wanted)
+            parts.append(rows.assign(covers=1 if log == "slot" else self.scenario.clock.slots_per_frame))
+        if not parts:
+            raise CsisimError(f"{self.folder}: scheme {scheme} has no finished cell at the base point")
+        table = pd.concat(parts, ignore_index=True)
+        return table.assign(unit=table.groupby(["replica", "drop"], sort=True).ngroup())
+
+    def _base(self, name: str) -> Any:
+        """Value of a swept field at the base point; a component's is its kind."""
+        value: Any = self.scenario
+        for part in self.axes[name].path.split("."):
+            if isinstance(value, list):
+                value = value[int(part)] if part.isdecimal() else next(item for item in value if item.name == part)
+            else:
+                value = getattr(value, part, None)
+        return getattr(value, "kind", value)
+
+
+def is_at(cells: "pd.DataFrame", axis: str, value: Any) -> "pd.Series[bool]":
+    """Which rows have this value on an axis; None is a value like any other."""
+    return cells[axis].isna() if value is None else cells[axis] == value
+
+
+def _axes(scenario: "Scenario") -> dict[str, Axis]:
+    sweep = scenario.sweep
+    axes: dict[str, Axis] = {}
+    for form in (sweep.grid, sweep.zip, sweep.one_at_a_time) if sweep is not None else ():
+        names = {path: path.rpartition(".")[2] for path in form or {}}
+        for path, values in (form or {}).items():
+            together = frozenset(names.values()) - {names[path]} if sweep is not None and form is sweep.zip else frozenset()
+            axes[names[path]] = Axis(path, values, together)
+    return axes

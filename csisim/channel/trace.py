@@ -1,0 +1,202 @@
+"""Channels read from a file: measured, ray-traced or from another simulator, in the delay-angle layout of CSI feedback."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from csisim.channel.base import DenseState
+from csisim.channel.fading import blocks
+from csisim.channel.normalisation import MEAN_POWER, per_drop_scale
+from csisim.errors import CsisimError
+from csisim.phy.dims import Dims
+from csisim.phy.transforms import delay_angle_to_frequency
+from csisim.random import Streams
+from csisim.registry import Component
+
+#: Shape of a CsiNet image: real and imaginary part, angle, delay.
+CSINET_IMAGE = (2, 32, 32)
+
+
+class TraceConfig(Component):
+    """Delay-angle channels of single-antenna users; every user of a drop has a row of its own."""
+
+    kind: Literal["trace"] = "trace"
+    file: str = Field(
+        "cost2100_indoor",
+        description="An .npz with key delay_angle (rows, delays, angles), complex; a CsiNet .mat with key HT; or a packaged trace's name",
+    )
+    num_subcarriers: int = Field(8, ge=1, description="Subcarriers, evenly spaced over the trace's band")
+    evolution: Literal["static", "iid"] = Field("static", description="A user keeps its row for a superframe, or has a new one in every slot")
+    centred_angles: bool | None = Field(
+        None, description="The angle axis has angle zero in its middle (fftshift); when left out: true for .mat, false for .npz"
+    )
+    normalisation: Literal["unit", "kang", "hu", "per_drop", "ensemble"] = Field(
+        "unit",
+        description="Mean of ||H||_F^2 / (N_r N_t) of every row over the band: unit 1, kang 0.1, hu 2 (no path loss is left); ensemble: 1 over "
+        "all rows, their path losses kept; per_drop: 1 in every realisation, averaged over a drop's users and subcarriers",
+    )
+
+
+class Trace:
+    """Rows of a trace file as channels; the users of a drop never share a row."""
+
+    Config = TraceConfig
+
+    def __init__(self, config: TraceConfig, dims: Dims, streams: Streams, slot_s: float):
+        if dims.num_subcarriers != config.num_subcarriers:
+            raise CsisimError(f"trace: {config.num_subcarriers} subcarriers configured, but the link has {dims.num_subcarriers}")
+        self.config, self.dims, self.streams = config, dims, streams
+        self.shared_statistics = config.evolution == "iid"
+        self.rows = _normalised(load(config.file), config)
+        self._check()
+
+    def begin_superframe(self, index: int) -> None:
+        """Choose the users' rows (static), or begin a new succession of them (iid)."""
+        self.superframe = index
+        if self.shared_statistics:
+            self._slots = self._run("channel.rows", self.dims.drops)
+        else:
+            self._state = next(self._run("channel.rows", self.dims.drops))
+
+    def step(self, slot: int) -> DenseState:
+        """The slot's state."""
+        return next(self._slots) if self.shared_statistics else self._state
+
+    def samples(self, count: int, name: str, spacing: int = 1) -> Iterator[DenseState]:
+        """``count`` states with other rows (iid), or the superframe's own rows every time (static)."""
+        if self.shared_statistics:
+            run = self._run(f"channel.samples.{name}", 1)
+            return (next(run) for _ in range(count))
+        return (self._state for _ in range(count))
+
+    def _check(self) -> None:
+        config, dims = self.config, self.dims
+        num_rows, num_delays, num_angles = self.rows.shape
+        if dims.num_tx != num_angles or dims.num_rx != 1:
+            raise CsisimError(
+                f"{config.file}: delay_angle holds {num_angles} angles of users with one antenna, "
+                f"so num_tx must be {num_angles} (not {dims.num_tx}) and num_rx 1 (not {dims.num_rx})"
+            )
+        if dims.num_users > num_rows:
+            raise CsisimError(f"{config.file}: {num_rows} rows cannot give {dims.num_users} users a row each")
+
+    def _run(self, name: str, drops: int) -> Iterator[DenseState]:
+        rngs = [self.streams(name, self.superframe, user) for user in range(self.dims.num_users)]
+        uniform = blocks(rngs, (drops,), lambda rng, size: rng.random(size))
+        for block in uniform:
+            for chosen in distinct(block, len(self.rows)):
+                yield DenseState(self._channel(self.rows[chosen]))
+
+    def _channel(self, delay_angle: np.ndarray) -> np.ndarray:
+        """(D, K, S, 1, t) of rows (D, K, delay, angle)."""
+        config, dims = self.config, self.dims
+        num_delays = delay_angle.shape[-2]
+        # any grid that holds all delays and whose every stride-th point is wanted samples the band alike
+        stride = -(-num_delays // dims.num_subcarriers)
+        grid = stride * dims.num_subcarriers
+        h = delay_angle_to_frequency(delay_angle, grid, np.arange(0, grid, stride), centred=_centred(config))
+        h = h[..., None, :] * np.sqrt(grid).astype(dims.real_dtype)  # rows hold the power of one subcarrier
+        if config.normalisation == "per_drop":
+            power = np.einsum("dkst,dkst->dks", h[..., 0, :], h[..., 0, :].conj()).real
+            h = h * per_drop_scale(power, dims.num_tx)[..., None].astype(dims.real_dtype)
+        return h.astype(dims.complex_dtype, copy=False)
+
+
+def distinct(uniform: np.ndarray, num_rows: int) -> np.ndarray:
+    """Row numbers (..., K), uniform and different along the last axis, from uniform draws (..., K) in [0, 1).
+
+    User k takes one of the rows that the users before it have left, so K users are a prefix of K + 1.
+    """
+    rows = np.empty(uniform.shape, np.int64)
+    for user in range(uniform.shape[-1]):
+        row = (uniform[..., user] * (num_rows - user)).astype(np.int64)
+        for taken in np.moveaxis(np.sort(rows[..., :user], axis=-1), -1, 0):
+            row += row >= taken
+        rows[..., user] = row
+    return rows
+
+
+def load(file: str) -> np.ndarray:
+    """Delay-angle rows (n, delay, angle), complex64, of a trace file.
+
+    Raises
+    ------
+    CsisimError
+        If the file is missing, damaged or holds something else; the message says what is expected.
+    """
+    packaged = files("csisim.data") / f"{file}.npz"
+    if "." not in Path(file).name and packaged.is_file():
+        with as_file(packaged) as path:
+            return _load(path, path.stat().st_mtime_ns)
+    path = Path(file)
+    if path.suffix not in (".npz", ".mat"):
+        known = ", ".join(sorted(Path(entry.name).stem for entry in files("csisim.data").iterdir() if entry.name.endswith(".npz")))
+        raise CsisimError(f"{file}: a trace is an .npz or .mat file, or one of the packaged traces ({known})")
+    if not path.is_file():
+        raise CsisimError(f"{file}: no such trace file")
+    return _load(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)  # a worker runs many cells on the same trace
+def _load(path: Path, modified_ns: int) -> np.ndarray:
+    rows = _read_mat(path) if path.suffix == ".mat" else _read_npz(path)
+    if not np.isfinite(rows).all():
+        raise CsisimError(f"{path}: the trace holds values that are not finite")
+    if not (rows.any(axis=(1, 2))).all():
+        raise CsisimError(f"{path}: row {int(np.argmin(rows.any(axis=(1, 2))))} is all zero; every row must be a channel")
+    rows.flags.writeable = False
+    return rows
+
+
+def _read_npz(path: Path) -> np.ndarray:
+    expected = "expected key 'delay_angle', complex, of shape (rows, delays, angles)"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if "delay_angle" not in archive:
+                raise CsisimError(f"{path}: no key 'delay_angle' (keys: {', '.join(archive.files)}); {expected}")
+            rows = archive["delay_angle"]
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise CsisimError(f"{path}: not a readable .npz file ({error}); {expected}") from error
+    if rows.ndim != 3 or not np.iscomplexobj(rows) or 0 in rows.shape:
+        raise CsisimError(f"{path}: key 'delay_angle' is {rows.dtype} of shape {rows.shape}; {expected}")
+    return rows.astype(np.complex64)
+
+
+def _read_mat(path: Path) -> np.ndarray:
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    expected = "expected key 'HT' of shape (rows, 2048) or (rows, 2, 32, 32): [re, im] x angle x delay in [0, 1], zero at 0.5"
+    try:
+        contents = loadmat(path, variable_names=["HT"])
+    except NotImplementedError as error:
+        raise CsisimError(f"{path}: MAT version 7.3; save it as version 7 or earlier (save -v7); {expected}") from error
+    except (MatReadError, ValueError, TypeError, OSError, EOFError, IndexError, KeyError) as error:
+        raise CsisimError(f"{path}: not a readable .mat file ({error}); {expected}") from error
+    if "HT" not in contents:
+        raise CsisimError(f"{path}: no key 'HT'; {expected}")
+    image = contents["HT"]
+    if image.ndim not in (2, 4) or image.size == 0 or image.shape[1:] not in (CSINET_IMAGE, (2 * 32 * 32,)) or np.iscomplexobj(image):
+        raise CsisimError(f"{path}: key 'HT' is {image.dtype} of shape {image.shape}; {expected}")
+    image = image.astype(np.float32).reshape(-1, *CSINET_IMAGE) - np.float32(0.5)
+    return np.ascontiguousarray((image[:, 0] + 1j * image[:, 1]).swapaxes(-1, -2))
+
+
+def _centred(config: TraceConfig) -> bool:
+    return config.file.endswith(".mat") if config.centred_angles is None else config.centred_angles
+
+
+def _normalised(rows: np.ndarray, config: TraceConfig) -> np.ndarray:
+    """Rows whose energy is the mean of ||H||^2 over the band's subcarriers."""
+    energy = np.einsum("nla,nla->n", rows, rows.conj(), dtype=np.complex128).real[:, None, None]
+    if config.normalisation in ("per_drop", "ensemble"):
+        energy = energy.mean(keepdims=True)
+    target = rows.shape[-1] * MEAN_POWER.get(config.normalisation, 1.0)
+    return rows * np.sqrt(target / energy).astype(np.float32)

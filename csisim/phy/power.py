@@ -1,0 +1,52 @@
+"""Transmit power and phase shifters: the constraints of a hybrid transmitter."""
+
+import numpy as np
+
+from csisim.phy.dims import PowerBudget
+
+
+def normalise(precoder: np.ndarray, power: PowerBudget) -> np.ndarray:
+    """Scale a digital precoder so that it meets the power constraint with equality (Kang 2022, eq. 7d; Hu 2021, eq. 5b).
+
+    Parameters
+    ----------
+    precoder : (D, K, ..., T, n) complex
+        In orthonormal beam coordinates, where the radiated power is the squared norm; the user axis is the second.
+    power : PowerBudget
+        ``per_user`` scales every user to ``total / K``, ``total`` all users together to ``total``; both on each
+        subcarrier.
+
+    Returns
+    -------
+    same shape and type
+        A precoder (of a user) that is zero stays zero.
+    """
+    squared = (precoder.real.astype(np.float64) ** 2 + precoder.imag.astype(np.float64) ** 2).sum(axis=(-2, -1), keepdims=True)
+    if power.constraint == "total":
+        squared, budget = squared.sum(axis=1, keepdims=True), power.total
+    else:
+        budget = power.per_user(precoder.shape[1])
+    scale = np.sqrt(budget / np.where(squared > 0.0, squared, np.inf))
+    return precoder * scale.astype(precoder.real.dtype)
+
+
+def quantise_phases(phases: np.ndarray, bits: int | None) -> np.ndarray:
+    """The nearest of ``2**bits`` uniform phase levels, 0 being one of them; ``None`` leaves the phases continuous."""
+    if bits is None:
+        return phases
+    step = 2.0 * np.pi / 2**bits
+    return np.round(phases / step) * step
+
+
+def constant_modulus(phases: np.ndarray, dtype: np.dtype | type | None = None) -> np.ndarray:
+    r"""Analog beamformer :math:`e^{j\phi} / \sqrt N` (Kang 2022, eq. 7b, 7c and 18, with the missing 1 / sqrt(N)).
+
+    Parameters
+    ----------
+    phases : (..., N, chains) real
+        Phases in radians; N is the number of antennas.
+    dtype : complex dtype, optional
+        Of the result; by default that of ``phases`` made complex.
+    """
+    beamformer = np.exp(1j * phases) / np.sqrt(phases.shape[-2])
+    return beamformer.astype(np.result_type(phases.dtype, np.complex64) if dtype is None else dtype, copy=False)

@@ -1,0 +1,314 @@
+"""The kinds of figures: what each one shows, as a table of the numbers drawn and the words around them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from csisim.errors import CsisimError
+from csisim.records.figures.captions import BAND, axis_label, conditions, metric_label, spell
+from csisim.records.figures.data import Results, is_at, paired_ratio
+from csisim.records.summary import Moments
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from csisim.scenario.schema import Plot, SchemeConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure before it is drawn.
+
+    Attributes
+    ----------
+    name : str
+        File name without suffix.
+    table : DataFrame
+        The numbers drawn: ``scheme``, the column ``x``, the column ``y``, ``low`` and ``high`` (the 95 % confidence
+        interval of ``y``), ``n`` drops.
+    form : {"lines", "steps", "points"}
+        How the rows of one scheme are joined.
+    crossings : tuple of float
+        Values of x from which another scheme is best.
+    """
+
+    name: str
+    table: "pd.DataFrame"
+    x: str
+    y: str
+    x_label: str
+    y_label: str
+    title: str
+    caption: str
+    form: Literal["lines", "steps", "points"] = "lines"
+    log_x: bool = False
+    log_y: bool = False
+    crossings: tuple[float, ...] = field(default=())
+
+
+def versus(results: Results, plot: "Plot") -> Picture:
+    """A metric along a swept axis."""
+    x, y = _axis(results, plot), plot.y or "sum_rate_bps_hz"
+    table = _along(results, plot, x, y)
+    title = plot.title or f"{spell(y)} versus {spell(x, lower=True)}"
+    caption = f"{conditions(results, x, evaluated=True)} {BAND}"
+    return Picture(f"versus-{x}-{y}", table, x, y, axis_label(x), metric_label(y), title, caption)
+
+
+def nmse(results: Results, plot: "Plot") -> Picture:
+    """An NMSE in dB along a swept axis: dB of the mean of ratios."""
+    x, y = _axis(results, plot), plot.y if plot.y and plot.y.startswith("nmse") else "nmse_estimate"
+    table = _along(results, plot, x, y)
+    table = table[table[y] > 0].reset_index(drop=True)  # perfect CSI has no error to show in dB
+    if table.empty:
+        raise CsisimError(f"{results.folder}: {y} is zero or null everywhere; an NMSE in dB needs a scheme that estimates")
+    for column in (y, "low", "high"):
+        table[column] = 10.0 * np.log10(table[column].clip(lower=1e-3 * table[y]))
+    table = table.rename(columns={y: f"{y}_db"})
+    title = plot.title or f"{spell(y)} versus {spell(x, lower=True)}"
+    caption = f"{conditions(results, x, evaluated=True)} dB of the mean over drops of the ratios. {BAND}"
+    return Picture(f"nmse-{x}-{y}", table, x, f"{y}_db", axis_label(x), f"{spell(y)} (dB)", title, caption)
+
+
+def frames(results: Results, plot: "Plot") -> Picture:
+    """A metric frame by frame at the base point: how the online scheme climbs."""
+    y, reference = plot.y or "sum_rate_bps_hz", plot.relative_to
+    names = [scheme.name for scheme in results.schemes(plot.schemes)]
+    means = {name: _frame_means(results, name, y) for name in names}
+    rows: list[dict[str, Any]] = []
+    if reference is None:
+        for name in names:
+            rows += [_row(name, "frame", t + 1, y, Moments.of(values)) for t, values in enumerate(means[name].T)]
+        label, value, band = metric_label(y), y, BAND
+    else:
+        base = means.get(reference)
+        base = _frame_means(results, results.schemes([reference])[0].name, y) if base is None else base
+        value, label = f"{y}_percent", f"{spell(y)} (% of {reference})"
+        for name in (name for name in names if name != reference):
+            for t, values in enumerate(means[name].T):
+                ratio, half = (100.0 * part for part in paired_ratio(values, base[:, t]))
+                rows.append(_interval(name, "frame", t + 1, value, ratio, half, len(values)))
+        band = f"Ratio of means over drops, paired with {reference} drop by drop. {BAND}"
+    clock = results.scenario.clock
+    title = plot.title or f"{spell(y)} frame by frame" + (f", relative to {reference}" if reference else "")
+    caption = f"{conditions(results)} Mean over the {clock.slots_per_frame} slots of each frame. {band}"
+    name = f"frames-{value}" + (f"-of-{reference}" if reference else "")
+    x_label = "Frame" if clock.superframes == 1 else f"Frame (new channel statistics every {clock.frames})"
+    return Picture(name, _table(rows), "frame", value, x_label, label, title, caption)
+
+
+def net_rate(results: Results, plot: "Plot") -> Picture:
+    """Mean net rate of a superframe, had it ended after T_f frames; marks where another scheme becomes the best."""
+    clock = results.scenario.clock
+    schemes = results.schemes(plot.schemes)
+    charged = [scheme for scheme in schemes if plot.charge_sampling and scheme.samples_before]
+    rows: list[dict[str, Any]] = []
+    for scheme in schemes:
+        silent = scheme.samples_before if scheme in charged else 0
+        cumulative = _cumulative_net_rate(results, scheme.name, silent)
+        rows += [_row(scheme.name, "num_frames", t + 1, "net_rate_bps_hz", Moments.of(v)) for t, v in enumerate(cumulative.T)]
+    table = _table(rows)
+    contenders = [scheme.name for scheme in schemes if scheme.analog.kind != "none"]
+    best = _winners(table, contenders)
+    table["best"] = [row.scheme == best[row.num_frames] for row in table.itertuples()]
+    spans = _spans(best)
+    verdict = "; ".join(f"{name} at $T_f$ = {first}" + (f"–{last}" if last > first else "") for name, first, last in spans)
+    sampling = _sampling_words(schemes, charged, clock.slots_per_frame)
+    among = "" if len(contenders) == len(schemes) else " (the fully digital bound aside)"
+    caption = (
+        f"{conditions(results)} Net of pilot air time in slots of {clock.symbols_per_slot} symbols ({1e3 * clock.slot_s:g} ms). "
+        f"{sampling}Best{among}: {verdict}; dashed where it changes. {BAND}"
+    )
+    title = plot.title or "Mean net sum rate of a superframe versus its length"
+    x_label = "Frames per superframe $T_f$"
+    crossings = tuple(first - 0.5 for _, first, _ in spans[1:])
+    name = "net_rate-num_frames" + ("-sampling_charged" if charged else "")
+    return Picture(
+        name, table, "num_frames", "net_rate_bps_hz", x_label, metric_label("net_rate_bps_hz"), title, caption, crossings=crossings
+    )
+
+
+def signaling(results: Results, plot: "Plot") -> Picture:
+    """Signaling bits of a superframe of T_f frames (Kang 2022, Fig. 9), from the ledger of the base point."""
+    rows: list[dict[str, Any]] = []
+    for scheme in results.schemes(plot.schemes):
+        slots = results.slots(scheme.name, ["signaling_bits"])
+        ends = slots.groupby(["unit", "superframe", "frame"])["signaling_bits"].max()  # a running sum: its end is the total
+        bits = ends.groupby(["unit", "frame"]).mean().unstack("frame").to_numpy(float)
+        rows += [_row(scheme.name, "num_frames", t + 1, "signaling_bits", Moments.of(v)) for t, v in enumerate(bits.T)]
+    q = results.scenario.ledger.bits_per_element
+    samples = ", ".join(f"{s.name} {s.num_samples}" for s in results.schemes(plot.schemes) if s.samples_before)
+    caption = (
+        f"{conditions(results)} Pilots booked as Kang 2022, eq. (47)–(48) with q = {q} bit per complex element, and reported bits."
+        + (f" Full-CSI samples per superframe: {samples}." if samples else "")
+    )
+    title = plot.title or "Signaling of a superframe versus its length"
+    return Picture(
+        "signaling-num_frames",
+        _table(rows),
+        "num_frames",
+        "signaling_bits",
+        "Frames per superframe $T_f$",
+        metric_label("signaling_bits"),
+        title,
+        caption,
+        log_y=True,
+    )
+
+
+def rate_vs_bits(results: Results, plot: "Plot") -> Picture:
+    """A rate against the signaling bits of a superframe, one point per scheme, or a curve along a swept axis."""
+    y = plot.y if plot.y in ("sum_rate_bps_hz", "net_rate_bps_hz") else "sum_rate_bps_hz"
+    x = plot.x
+    points = results.points(x)
+    rows: list[dict[str, Any]] = []
+    for scheme in results.schemes(plot.schemes):
+        for value in results.values(x) if x is not None else [None]:
+            for _, point in _at(points, scheme.name, x, value).iterrows():
+                row = _row(scheme.name, "signaling_bits", float(point["signaling_bits"]), y, Moments.from_columns(point, y))
+                rows.append(row | ({x: value} if x is not None else {}))
+    along = f"Each curve runs through {spell(x, lower=True)} = {', '.join(map(str, results.values(x)))}. " if x is not None else ""
+    title = plot.title or f"{spell(y)} versus signaling bits"
+    caption = f"{conditions(results, x, evaluated=True)} {along}Bits of one superframe of {results.scenario.clock.frames} frames. {BAND}"
+    name = f"rate_vs_bits-{y}" + (f"-{x}" if x is not None else "")
+    table = _table(rows)
+    return Picture(
+        name, table, "signaling_bits", y, metric_label("signaling_bits"), metric_label(y), title, caption, form="points", log_x=True
+    )
+
+
+def cdf(results: Results, plot: "Plot") -> Picture:
+    """Distribution over drops of a metric (``rate_user``: over drops and users) at the base point."""
+    import pandas as pd
+
+    y = plot.y or "sum_rate_bps_hz"
+    first = _first_evaluated_frame(results)
+    parts = []
+    for scheme in results.schemes(plot.schemes):
+        rows = results.slots(scheme.name, [y])
+        rows = rows[rows["frame"] >= first]
+        if y == "rate_user":
+            users = pd.DataFrame(np.stack(rows[y].to_numpy()), index=rows.index).groupby(rows["unit"]).mean()
+            values = np.sort(users.to_numpy(float).ravel())
+        else:
+            values = np.sort(rows.groupby("unit")[y].mean().dropna().to_numpy(float))
+        share = np.arange(1, len(values) + 1) / max(len(values), 1)
+        parts.append(pd.DataFrame({"scheme": scheme.name, y: values, "cdf": share, "low": np.nan, "high": np.nan, "n": len(values)}))
+    unit = "drops and users" if y == "rate_user" else "drops"
+    title = plot.title or f"Distribution of {spell(y, lower=True)} over {unit}"
+    caption = f"{conditions(results, evaluated=True)} One value per {'drop and user' if y == 'rate_user' else 'drop'}: its mean over slots."
+    label = f"Cumulative share of {unit}"
+    return Picture(f"cdf-{y}", pd.concat(parts, ignore_index=True), y, "cdf", metric_label(y), label, title, caption, form="steps")
+
+
+KINDS: dict[str, Callable[[Results, "Plot"], Picture]] = {
+    "versus": versus,
+    "frames": frames,
+    "nmse": nmse,
+    "signaling": signaling,
+    "rate_vs_bits": rate_vs_bits,
+    "cdf": cdf,
+    "net_rate": net_rate,
+}
+
+
+def _axis(results: Results, plot: "Plot") -> str:
+    """The plot's axis; the only one of the sweep where it names none."""
+    if plot.x is None and len(results.axes) == 1:
+        return next(iter(results.axes))
+    if plot.x is None:
+        raise CsisimError(f"a {plot.kind} plot needs x, one of the swept axes: {', '.join(results.axes) or 'none is swept'}")
+    results.axis(plot.x)
+    return plot.x
+
+
+def _at(points: "pd.DataFrame", scheme: str, axis: str | None, value: Any) -> "pd.DataFrame":
+    points = points[points["scheme"] == scheme]
+    return points if axis is None else points[is_at(points, axis, value)]
+
+
+def _along(results: Results, plot: "Plot", x: str, y: str) -> "pd.DataFrame":
+    points = results.points(x)
+    rows = []
+    for scheme in results.schemes(plot.schemes):
+        for value in results.values(x):
+            for _, point in _at(points, scheme.name, x, value).iterrows():
+                rows.append(_row(scheme.name, x, value, y, _moments(point, y)))
+    return _table([row for row in rows if not np.isnan(row[y])], f"{results.folder}: {y} is null in every cell along {x}")
+
+
+def _moments(point: "pd.Series", metric: str) -> Moments:
+    """Moments of a metric of one cell; bits are booked, not estimated, and have a mean only."""
+    return Moments.from_columns(point, metric) if f"{metric}_mean" in point else Moments(1, float(point[metric]), 0.0)
+
+
+def _row(scheme: str, x: str, at: Any, y: str, moments: Moments) -> dict[str, Any]:
+    mean = moments.mean if moments.n else float("nan")
+    return _interval(scheme, x, at, y, mean, moments.ci95, moments.n)
+
+
+def _interval(scheme: str, x: str, at: Any, y: str, value: float, half: float, n: int) -> dict[str, Any]:
+    return {"scheme": scheme, x: at, y: value, "low": value - half, "high": value + half, "n": n}
+
+
+def _table(rows: Iterable[dict[str, Any]], otherwise: str = "nothing to draw") -> "pd.DataFrame":
+    import pandas as pd
+
+    rows = list(rows)
+    if not rows:
+        raise CsisimError(otherwise)
+    return pd.DataFrame(rows)
+
+
+def _frame_means(results: Results, scheme: str, metric: str) -> np.ndarray:
+    """Mean of each frame's slots, (drops, superframes * frames)."""
+    rows = results.slots(scheme, [metric])
+    return rows.groupby(["unit", "superframe", "frame"])[metric].mean().unstack(["superframe", "frame"]).to_numpy(float)
+
+
+def _cumulative_net_rate(results: Results, scheme: str, silent_slots: int) -> np.ndarray:
+    """Mean net rate of superframes cut after 1, 2, ... frames, (drops, frames), their first ``silent_slots`` earning nothing."""
+    rows = results.slots(scheme, ["net_rate_bps_hz"])
+    earning = (rows["slot"] + 1 - silent_slots).clip(0, rows["covers"]) / rows["covers"]
+    earned = rows["net_rate_bps_hz"].fillna(0.0) * earning
+    by_frame = earned.groupby([rows["unit"], rows["superframe"], rows["frame"]]).mean().groupby(["unit", "frame"]).mean()
+    frame_means = by_frame.unstack("frame").to_numpy(float)
+    return np.cumsum(frame_means, axis=1) / np.arange(1, frame_means.shape[1] + 1)
+
+
+def _winners(table: "pd.DataFrame", contenders: Sequence[str]) -> dict[int, str]:
+    """Best contender at each number of frames; the first named where some are equal."""
+    values = table.pivot(index="num_frames", columns="scheme", values="net_rate_bps_hz")[list(contenders)]
+    return {int(frames): str(name) for frames, name in values.idxmax(axis=1).items()}
+
+
+def _spans(best: dict[int, str]) -> list[tuple[str, int, int]]:
+    """Runs of the same winner: (name, first, last)."""
+    spans: list[tuple[str, int, int]] = []
+    for frames, name in best.items():
+        if spans and spans[-1][0] == name:
+            spans[-1] = (name, spans[-1][1], frames)
+        else:
+            spans.append((name, frames, frames))
+    return spans
+
+
+def _sampling_words(schemes: "Sequence[SchemeConfig]", charged: "Sequence[SchemeConfig]", slots_per_frame: int) -> str:
+    """What the offline schemes' samples cost in this figure."""
+    words = []
+    for scheme in schemes:
+        if scheme in charged:
+            words.append(f"{scheme.name} is charged {scheme.num_samples} silent sampling slots first")
+        elif scheme.samples_before:
+            words.append(f"{scheme.name} took {scheme.num_samples} samples before the superframe, at no air time")
+        elif scheme.timescale == "offline" and scheme.cadence != "fixed":
+            meanwhile = "in silence" if scheme.sampling == "inside_silent" else "with payload through random phases"
+            words.append(f"{scheme.name} takes {scheme.num_samples} samples in its first slots, {meanwhile}")
+    return "; ".join(words) + f" ($T_s$ = {slots_per_frame}). " if words else ""
+
+
+def _first_evaluated_frame(results: Results) -> int:
+    last = results.scenario.evaluation.last_frames
+    return 0 if last is None else max(results.scenario.clock.frames - last, 0)

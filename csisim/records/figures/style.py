@@ -1,0 +1,180 @@
+"""How figures look: journal column widths, serif type, and lines that survive greyscale and colour blindness.
+
+Matplotlib is imported inside the functions, without pyplot: nothing here touches global state or needs a display.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from csisim.records.figures.kinds import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Paul Tol's bright scheme, dark colours first; told apart by markers and dashes as well.
+COLOURS = ("#4477AA", "#EE6677", "#228833", "#AA3377", "#CCBB44", "#66CCEE", "#555555", "#BBBBBB")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (7, 2)))
+
+WIDTH_IN = {1: 3.5, 2: 7.0}
+RC = {
+    "font.family": "serif",
+    "font.serif": ["STIXGeneral"],
+    "mathtext.fontset": "stix",
+    "font.size": 8.0,
+    "axes.labelsize": 8.5,
+    "legend.fontsize": 7.5,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "grid.linewidth": 0.4,
+    "grid.color": "#dddddd",
+    "lines.linewidth": 1.1,
+    "lines.markersize": 4.0,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.hashsalt": "csisim",
+}
+CAPTION_PT, TITLE_PT = 6.5, 8.5
+
+
+def draw(picture: Picture, schemes: Sequence[str], columns: int = 1) -> "Figure":
+    """Draw a picture.
+
+    Parameters
+    ----------
+    picture : Picture
+    schemes : sequence of str
+        All schemes of the scenario: a scheme looks the same in all of its figures.
+    columns : {1, 2}
+        One-column (3.5 in) or two-column (7 in) width.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(RC):
+        width = WIDTH_IN[columns]
+        per_line = int(25.5 * width)
+        title = textwrap.fill(picture.title, int(0.72 * per_line))
+        caption = _wrapped(picture.caption, per_line)
+        shown = _labels(picture)
+        legend_columns = max(1, min(len(shown), int(15 * width) // (max(map(len, shown.values())) + 7)))
+        legend_in = 0.16 * -(-len(shown) // legend_columns) + 0.08
+        title_in = 0.15 * (title.count("\n") + 1) + 0.05
+        caption_in = 0.108 * (caption.count("\n") + 1) + 0.06
+        height = (2.3 if columns == 1 else 2.9) + legend_in + title_in + caption_in
+        figure = Figure(figsize=(width, height), layout="constrained")
+        engine: Any = figure.get_layout_engine()
+        engine.set(rect=(0.0, caption_in / height, 1.0, 1.0 - (caption_in + title_in + legend_in) / height), w_pad=0.03, h_pad=0.03)
+        axes = figure.subplots()
+        _draw_schemes(axes, picture, shown, list(schemes))
+        _finish_axes(axes, picture)
+        figure.text(0.5, 1.0 - 0.04 / height, title, fontsize=TITLE_PT, fontweight="bold", ha="center", va="top")
+        figure.legend(
+            loc="upper center", bbox_to_anchor=(0.5, 1.0 - title_in / height), ncols=legend_columns, handlelength=2.6, columnspacing=1.2,
+            borderaxespad=0.2, labelspacing=0.25,
+        )  # fmt: skip
+        figure.text(0.5, 0.03 / height, caption, fontsize=CAPTION_PT, ha="center", va="bottom", linespacing=1.15)
+    return figure
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure; the same numbers give the same bytes (no dates, no version of the software)."""
+    import matplotlib
+
+    metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "svg": {"Date": None}}
+    suffix = path.suffix.removeprefix(".")
+    with matplotlib.rc_context(RC):
+        figure.savefig(path, dpi=300, metadata=metadata.get(suffix))
+
+
+def _labels(picture: Picture) -> dict[str, str]:
+    """Drawn scheme -> label in the legend; schemes whose curves are the same share one."""
+    shown: dict[str, str] = {}
+    curves: dict[tuple[Any, ...], str] = {}
+    for name, rows in picture.table.groupby("scheme", sort=False):
+        curve = (*rows[picture.x], *rows[picture.y])
+        first = curves.setdefault(curve, str(name))
+        shown[first] = str(name) if first == name else f"{shown[first]}, {name}"
+    return shown
+
+
+def _draw_schemes(axes: "Axes", picture: Picture, shown: dict[str, str], schemes: list[str]) -> None:
+    for scheme, label in shown.items():
+        number = schemes.index(scheme)
+        colour, marker, dash = (cycle[number % len(cycle)] for cycle in (COLOURS, MARKERS, DASHES))
+        look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": dash, "label": label}
+        look |= {"markerfacecolor": "white" if number % 2 else colour, "markeredgewidth": 0.9}
+        rows = picture.table[picture.table["scheme"] == scheme]
+        x, y = _positions(picture, rows[picture.x].tolist()), rows[picture.y].to_numpy(float)
+        low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
+        every = max(1, round(len(x) / 8))
+        if picture.form == "steps":
+            axes.step(x, y, where="post", markevery=(number % every, every), **look)
+        elif picture.form == "points":
+            axes.errorbar(x, y, yerr=np.nan_to_num([y - low, high - y]), capsize=2, elinewidth=0.8, **look)
+        else:
+            axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+            axes.plot(x, y, markevery=(number % every, every), **look)
+
+
+def _positions(picture: Picture, values: list[Any]) -> np.ndarray:
+    """Where values stand on the x axis: numbers where they are, anything else side by side."""
+    if _is_numeric(picture):
+        return np.asarray(values, dtype=float)
+    order = list(dict.fromkeys(picture.table[picture.x].tolist()))
+    return np.asarray([order.index(value) for value in values], dtype=float)
+
+
+def _is_numeric(picture: Picture) -> bool:
+    column = picture.table[picture.x]
+    return bool(column.dtype.kind in "iuf" and not column.isna().any())
+
+
+def _finish_axes(axes: "Axes", picture: Picture) -> None:
+    from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter
+
+    axes.set(xlabel=picture.x_label, ylabel=picture.y_label)
+    axes.set_axisbelow(True)
+    if picture.log_x:
+        axes.set_xscale("log")
+    if picture.log_y:
+        axes.set_yscale("log")
+    values = picture.table[picture.x]
+    if not _is_numeric(picture):
+        order = list(dict.fromkeys(values.tolist()))
+        axes.set_xticks(range(len(order)), ["none" if value is None or value != value else str(value) for value in order])
+        axes.set_xlim(-0.3, len(order) - 0.7)
+    elif picture.form == "lines" and values.nunique() <= 9:
+        axes.xaxis.set_major_locator(FixedLocator(sorted(values.unique())))
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+    elif picture.form == "lines" and values.dtype.kind in "iu":
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    if picture.form == "lines" and _is_numeric(picture):
+        axes.margins(x=0.02)
+    if picture.form == "steps":
+        axes.set_ylim(0.0, 1.02)
+    for crossing in picture.crossings:
+        axes.axvline(crossing, color="#333333", linewidth=0.7, linestyle=(0, (4, 3)), zorder=1)
+
+
+def _wrapped(text: str, per_line: int) -> str:
+    """Wrap by the width that is seen: mathematics is typeset narrower than it is written, and never broken."""
+    sealed = {}
+    parts = text.split("$")
+    for i in range(1, len(parts), 2):
+        visible = parts[i].translate(str.maketrans("", "", "\\{}_^")).replace("Vert", "|").replace(" ", "")
+        token = chr(0xE000 + i) + "x" * max(len(visible) - 2, 0)
+        sealed[token] = f"${parts[i]}$"
+        parts[i] = token
+    wrapped = textwrap.fill("".join(parts), per_line, break_long_words=False, break_on_hyphens=False)
+    for token, maths in sealed.items():
+        wrapped = wrapped.replace(token, maths, 1)
+    return wrapped

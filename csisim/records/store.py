@@ -1,0 +1,219 @@
+"""A folder of results: what is done, written so that a kill at any instruction loses nothing that was finished.
+
+A record is done when its slot file is in place and a line about it is in a journal (or, later, a row in ``cells.parquet``). The
+file comes first, then the line, in one write. Every process has its own journal; at the start and end of a run they are folded
+into ``cells.parquet``, which holds the present scenario and nothing else. What earlier versions of the scenario left stays in
+``journal/earlier.jsonl``, so that going back costs nothing.
+"""
+
+import json
+import math
+import os
+import socket
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from csisim.errors import CsisimError
+from csisim.records.schema import SCHEMA_VERSION, axis_type, axis_value, cell_schema
+
+try:
+    import fcntl
+except ImportError:  # Windows: no advisory locks, one run per folder is up to the user
+    fcntl = None  # type: ignore[assignment]
+
+EARLIER = "earlier.jsonl"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row the cell table should have: a scheme in a cell, and the record that holds its numbers."""
+
+    cell: str
+    scheme: str
+    record: str
+    replica: int
+    axes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> Row:
+        return {"cell": self.cell, "scheme": self.scheme, "record": self.record, "replica": self.replica, **self.axes}
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Replace a text file in one step."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+class Journal:
+    """This process's own journal: one line per finished record, one write per line."""
+
+    def __init__(self, folder: Path) -> None:
+        name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
+        self.path = folder / name
+        self._descriptor: int | None = None
+
+    def append(self, row: Row) -> None:
+        """Add one finished record.
+
+        Raises
+        ------
+        OSError
+            If the line could not be written whole (a full disk).
+        """
+        if self._descriptor is None:
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        line = (json.dumps(_nulls(row), sort_keys=True, allow_nan=False) + "\n").encode()
+        if os.write(self._descriptor, line) != len(line):
+            raise OSError(f"{self.path}: the line of record {row['record']} was cut short; is the disk full?")
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class Store:
+    """The files of one results folder."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self.slots = self.root / "slots"
+        self.journals = self.root / "journal"
+        self.failed = self.root / "failed"
+        self.cells = self.root / "cells.parquet"
+        self.scenario = self.root / "scenario.yaml"
+        self.provenance = self.root / "provenance.json"
+
+    def slot_file(self, record: str) -> Path:
+        return self.slots / f"{record}.parquet"
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the folder for one run and sweep up what a killed run left half-written.
+
+        Raises
+        ------
+        CsisimError
+            If another run is writing into the folder.
+        """
+        for folder in (self.slots, self.journals, self.failed):
+            folder.mkdir(parents=True, exist_ok=True)
+        with open(self.journals / ".lock", "a+") as lock:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise CsisimError(f"{self.root}: another csisim run is writing here; wait for it or choose another -o DIR") from error
+            for folder in (self.root, self.slots, self.journals, self.failed):
+                for leftover in folder.glob("*.tmp"):
+                    leftover.unlink(missing_ok=True)
+            yield
+
+    def rows(self) -> dict[str, Row]:
+        """Every record whose numbers are here, by key: of the present scenario and of its earlier versions."""
+        here = {file.name.removesuffix(".parquet") for file in os.scandir(self.slots)} if self.slots.is_dir() else set()
+        rows: dict[str, Row] = {}
+        for row in (*self._compacted(), *self._journaled(self._journal_files()), *self._journaled([self.journals / EARLIER])):
+            known = rows.get(row["record"])
+            finer = known is not None and known["log"] == "frame" and row["log"] == "slot"
+            if row["status"] == "ok" and row["record"] in here and (known is None or finer):
+                rows[row["record"]] = row
+        return rows
+
+    def _compacted(self) -> list[Row]:
+        if not self.cells.exists():
+            return []
+        try:
+            table = pq.read_table(self.cells)
+        except pa.ArrowInvalid as error:
+            raise CsisimError(f"{self.cells}: not a table that csisim wrote ({error}); --fresh starts over") from error
+        return table.to_pylist()
+
+    def _journal_files(self) -> list[Path]:
+        return sorted(path for path in self.journals.glob("*.jsonl") if path.name != EARLIER)
+
+    @staticmethod
+    def _journaled(paths: Iterable[Path]) -> Iterator[Row]:
+        for path in paths:
+            with suppress(FileNotFoundError):
+                for line in path.read_bytes().splitlines():
+                    with suppress(ValueError):  # a line torn by a kill: its record is computed again
+                        row = json.loads(line)
+                        if isinstance(row, dict) and "record" in row:
+                            yield row
+
+    def current(self) -> tuple[pa.Schema, list[Row]]:
+        """Schema and rows of the cell table, with the lines of a run that has not folded its journals yet.
+
+        Raises
+        ------
+        CsisimError
+            If there are no results.
+        """
+        if not self.cells.exists():
+            raise CsisimError(f"{self.root}: no results here (cells.parquet is missing); `csisim run` makes them")
+        rows = self._compacted()
+        seen = {(row["cell"], row["scheme"]) for row in rows if row["status"] == "ok"}
+        fresh = [row for row in self._journaled(self._journal_files()) if (row["cell"], row["scheme"]) not in seen]
+        replaced = {(row["cell"], row["scheme"]) for row in fresh}
+        return pq.read_schema(self.cells), [row for row in rows if (row["cell"], row["scheme"]) not in replaced] + fresh
+
+    def compact(self, entries: Sequence[Entry], failures: Mapping[tuple[str, str], str], metadata: Mapping[str, Any]) -> None:
+        """Fold everything into ``cells.parquet``: one row per entry that is done or has failed.
+
+        ``failures`` maps (cell, scheme) to a status. Each step leaves every finished record in at least one file.
+        """
+        journals = self._journal_files()
+        rows = self.rows()
+        current = {entry.record for entry in entries}
+        self._keep_earlier({key: row for key, row in rows.items() if key not in current})
+        axes = list(dict.fromkeys(name for entry in entries for name in entry.axes))
+        types = {name: axis_type(entry.axes.get(name) for entry in entries) for name in axes}
+        schema = cell_schema(types).with_metadata({"csisim": json.dumps({"schema_version": SCHEMA_VERSION, "axes": axes, **metadata})})
+        table = []
+        for entry in entries:
+            status = "ok" if entry.record in rows else failures.get((entry.cell, entry.scheme))
+            if status is not None:
+                numbers = rows.get(entry.record, {"n": 0, "status": status})
+                typed = {name: axis_value(value, types[name]) for name, value in entry.axes.items()}
+                table.append({**_numbers(numbers, schema), **entry.columns, **typed})
+        temporary = self.cells.with_name(f"cells.parquet.{os.getpid()}.tmp")
+        pq.write_table(pa.Table.from_pylist(table, schema=schema), temporary, compression="zstd")
+        os.replace(temporary, self.cells)
+        for path in journals:
+            path.unlink(missing_ok=True)
+
+    def _keep_earlier(self, rows: Mapping[str, Row]) -> None:
+        """Add rows to the journal of earlier versions of the scenario; it never shrinks, a line too many does no harm."""
+        path = self.journals / EARLIER
+        kept = {row["record"]: row for row in self._journaled([path])}
+        if any(key not in kept or kept[key]["log"] != row["log"] for key, row in rows.items()):
+            lines = [json.dumps(_nulls(row), sort_keys=True) for row in (kept | dict(rows)).values()]
+            write_atomic(path, "\n".join(lines) + "\n")
+
+    def clear(self) -> None:
+        """Delete what runs wrote here, and nothing else."""
+        for folder, pattern in ((self.slots, "*.parquet"), (self.journals, "*.jsonl"), (self.failed, "*.json")):
+            for path in folder.glob(pattern):
+                path.unlink(missing_ok=True)
+        for path in (self.cells, self.provenance):
+            path.unlink(missing_ok=True)
+
+
+def _numbers(row: Row, schema: pa.Schema) -> Row:
+    return {name: row.get(name) for name in schema.names}
+
+
+def _nulls(row: Row) -> Row:
+    """NaN as None, which is what JSON and Parquet call a missing value."""
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}

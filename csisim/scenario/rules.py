@@ -1,0 +1,265 @@
+"""What the fields of a scenario must satisfy together: one small function per rule, each yields what it finds wrong.
+
+A rule that is broken refuses the scenario before anything is computed. A warning names something legal that rarely means well.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from csisim.errors import Problem
+from csisim.registry import component
+from csisim.scenario.memory import physical_memory, readable, working_set
+from csisim.scenario.schema import TIMESCALE_FIELDS, Scenario
+from csisim.scheme import SchemeConfig
+
+Rule = Callable[[Scenario], Iterator[Problem]]
+
+
+def _scheme(index: int, *field: str) -> tuple[str | int, ...]:
+    return ("schemes", index, *field)
+
+
+def _piloted(scenario: Scenario) -> Iterator[tuple[int, SchemeConfig]]:
+    """The schemes that send pilots."""
+    for index, scheme in enumerate(scenario.schemes):
+        if component("estimator", scheme.estimator.kind).uses_pilots:
+            yield index, scheme
+
+
+# -- antennas, chains and streams ----------------------------------------------------------------------------------------
+
+
+def streams_fit_the_user(scenario: Scenario) -> Iterator[Problem]:
+    s = scenario.system
+    if s.num_streams > s.num_rx_rf:
+        message = f"{s.num_rx_rf} RF chains cannot carry {s.num_streams} streams per user (num_streams <= num_rx_rf)"
+        yield Problem(("system", "num_rx_rf"), message)
+
+
+def streams_fit_the_base_station(scenario: Scenario) -> Iterator[Problem]:
+    s = scenario.system
+    if s.num_streams > s.num_rf:
+        message = f"{s.num_rf} RF chains cannot carry {s.num_streams} streams to even one user (num_streams <= num_rf)"
+        yield Problem(("system", "num_rf"), message)
+
+
+def chains_have_antennas(scenario: Scenario) -> Iterator[Problem]:
+    s = scenario.system
+    if s.num_rf > s.num_tx:
+        yield Problem(("system", "num_rf"), f"{s.num_rf} RF chains for {s.num_tx} transmit antennas (num_rf <= num_tx)")
+    if s.num_rx_rf > s.num_rx:
+        yield Problem(("system", "num_rx_rf"), f"{s.num_rx_rf} RF chains for {s.num_rx} receive antennas (num_rx_rf <= num_rx)")
+
+
+def trace_has_one_antenna(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.channel.kind == "trace" and scenario.system.num_rx != 1:
+        message = f"a trace holds users with one antenna, this is {scenario.system.num_rx} (num_rx: 1, num_rx_rf: 1, num_streams: 1)"
+        yield Problem(("system", "num_rx"), message)
+
+
+# -- time ----------------------------------------------------------------------------------------------------------------
+
+
+def there_are_frames(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.clock.frames == 0:
+        message = "a superframe of 0 frames has no slot to measure and no frame's end to learn at (frames >= 1)"
+        yield Problem(("clock", "frames"), message)
+
+
+def samples_fit_the_frame(scenario: Scenario) -> Iterator[Problem]:
+    slots = scenario.clock.slots_per_frame
+    for index, scheme in enumerate(scenario.schemes):
+        if scheme.timescale == "online" and scheme.samples_per_frame > slots:
+            message = f"{scheme.samples_per_frame} samples need as many slots, a frame has {slots} (samples_per_frame <= slots_per_frame)"
+            yield Problem(_scheme(index, "samples_per_frame"), message)
+
+
+def sampling_fits_the_superframe(scenario: Scenario) -> Iterator[Problem]:
+    slots = scenario.clock.slots
+    for index, scheme in enumerate(scenario.schemes):
+        if scheme.timescale == "offline" and scheme.sampling != "before" and scheme.num_samples > slots:
+            message = f"{scheme.num_samples} samples inside a superframe of {slots} slots (num_samples <= frames * slots_per_frame)"
+            yield Problem(_scheme(index, "num_samples"), message)
+
+
+def evaluated_frames_exist(scenario: Scenario) -> Iterator[Problem]:
+    last, frames = scenario.evaluation.last_frames, scenario.clock.frames
+    if last is not None and last > frames:
+        yield Problem(("evaluation", "last_frames"), f"the last {last} of {frames} frames (last_frames <= frames)")
+
+
+def reports_arrive(scenario: Scenario) -> Iterator[Problem]:
+    delay, slots = scenario.feedback.delay_slots, scenario.clock.slots
+    if scenario.duplex == "fdd" and 0 < slots <= delay:
+        message = f"after {delay} slots no report arrives within a superframe of {slots} slots (delay_slots < frames * slots_per_frame)"
+        yield Problem(("feedback", "delay_slots"), message)
+
+
+# -- pilots --------------------------------------------------------------------------------------------------------------
+
+
+def pilots_fit_the_slot(scenario: Scenario) -> Iterator[Problem]:
+    needed, symbols = scenario.pilot_symbols, scenario.clock.symbols_per_slot
+    if needed > symbols and any(_piloted(scenario)):
+        users = f" ({scenario.system.num_users} users in turn)" if scenario.pilots.access == "tdma" else ""
+        yield Problem(("pilots", "length"), f"{needed} pilot symbols{users} in a slot of {symbols} (pilots <= symbols_per_slot)")
+
+
+def least_squares_sees_every_chain(scenario: Scenario) -> Iterator[Problem]:
+    length, chains = scenario.pilot_length, scenario.system.num_rf
+    for index, scheme in _piloted(scenario):
+        if scheme.estimator.kind == "ls" and length < chains:
+            message = f"{length} pilot symbols cannot tell {chains} RF chains apart by least squares (length >= num_rf; rls and mmse can do with less)"
+            yield Problem(("pilots", "length"), message)
+
+
+# -- schemes -------------------------------------------------------------------------------------------------------------
+
+
+def names_differ(scenario: Scenario) -> Iterator[Problem]:
+    names = [scheme.name for scheme in scenario.schemes]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Problem(_scheme(index, "name"), f"another scheme is called {name!r} already")
+
+
+def fields_belong_to_the_timescale(scenario: Scenario) -> Iterator[Problem]:
+    for index, scheme in enumerate(scenario.schemes):
+        for name, timescale in TIMESCALE_FIELDS.items():
+            if name in scheme.model_fields_set and scheme.timescale != timescale:
+                yield Problem(_scheme(index, name), f"belongs to timescale {timescale}, this scheme is {scheme.timescale}")
+
+
+def memory_holds_a_sample(scenario: Scenario) -> Iterator[Problem]:
+    for index, scheme in enumerate(scenario.schemes):
+        if scheme.memory != "all" and scheme.memory < 1:
+            yield Problem(_scheme(index, "memory"), f"{scheme.memory} samples leave nothing to learn from (memory >= 1, or all)")
+
+
+def designer_suits_the_timescale(scenario: Scenario) -> Iterator[Problem]:
+    suited = {"slot": ("single",), "statistics": ("offline", "online"), "fixed": ("offline",)}
+    why = {"slot": "designs in every slot", "statistics": "designs from samples of the statistics", "fixed": "needs no CSI"}
+    for index, scheme in enumerate(scenario.schemes):
+        if scheme.timescale not in suited[scheme.cadence]:
+            allowed = " or ".join(suited[scheme.cadence])
+            message = f"{scheme.analog.kind} {why[scheme.cadence]}: it needs timescale {allowed}, this scheme is {scheme.timescale}"
+            yield Problem(_scheme(index, "analog"), message)
+
+
+def designer_has_samples(scenario: Scenario) -> Iterator[Problem]:
+    for index, scheme in enumerate(scenario.schemes):
+        if scheme.timescale != "offline" or "num_samples" not in scheme.model_fields_set:
+            continue
+        if scheme.cadence == "fixed" and scheme.num_samples > 0:
+            yield Problem(_scheme(index, "num_samples"), f"{scheme.analog.kind} looks at no sample (num_samples: 0)")
+        if scheme.cadence == "statistics" and scheme.num_samples == 0 and scheme.analog.kind != "dft":  # dft: the sector grid
+            yield Problem(_scheme(index, "num_samples"), f"{scheme.analog.kind} cannot design from 0 samples (num_samples >= 1)")
+
+
+def bound_is_perfect(scenario: Scenario) -> Iterator[Problem]:
+    for index, scheme in enumerate(scenario.schemes):
+        if scheme.analog.kind == "none" and scheme.estimator.kind != "perfect":
+            message = f"the fully digital bound has perfect CSI, this is {scheme.estimator.kind} (estimator: perfect)"
+            yield Problem(_scheme(index, "estimator"), message)
+
+
+def svd_has_one_user(scenario: Scenario) -> Iterator[Problem]:
+    users = scenario.system.num_users
+    for index, scheme in enumerate(scenario.schemes):
+        if scheme.digital.kind == "svd" and users > 1:
+            yield Problem(_scheme(index, "digital"), f"svd serves one user, there are {users} (zf, rzf, sca and wmmse serve several)")
+
+
+# -- duplex and memory ---------------------------------------------------------------------------------------------------
+
+
+def feedback_is_fdd(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.duplex == "fdd":
+        return
+    for name in ("delay_slots", "loss"):
+        value = getattr(scenario.feedback, name)
+        if value:
+            yield Problem(("feedback", name), f"{value} in tdd, where the base station estimates and nobody reports (duplex: fdd)")
+    for index, scheme in enumerate(scenario.schemes):
+        if scheme.codec.kind != "ideal":
+            yield Problem(_scheme(index, "codec"), f"{scheme.codec.kind} in tdd, where nobody reports (duplex: fdd)")
+
+
+def memory_suffices(scenario: Scenario) -> Iterator[Problem]:
+    needed, present = working_set(scenario), physical_memory()
+    if present is not None and needed > present:
+        message = f"a block of drops needs about {readable(needed)}, this machine has {readable(present)}; fewer antennas, users, samples or slots"
+        yield Problem(("system",), message)
+
+
+RULES: tuple[Rule, ...] = (
+    streams_fit_the_user,
+    streams_fit_the_base_station,
+    chains_have_antennas,
+    trace_has_one_antenna,
+    there_are_frames,
+    samples_fit_the_frame,
+    sampling_fits_the_superframe,
+    evaluated_frames_exist,
+    reports_arrive,
+    pilots_fit_the_slot,
+    least_squares_sees_every_chain,
+    names_differ,
+    fields_belong_to_the_timescale,
+    memory_holds_a_sample,
+    designer_suits_the_timescale,
+    designer_has_samples,
+    bound_is_perfect,
+    svd_has_one_user,
+    feedback_is_fdd,
+    memory_suffices,
+)
+
+
+# -- warnings ------------------------------------------------------------------------------------------------------------
+
+
+def streams_share_chains(scenario: Scenario) -> Iterator[Problem]:
+    s = scenario.system
+    streams = s.num_users * s.num_streams
+    hybrid = any(scheme.analog.kind != "none" for scheme in scenario.schemes)
+    if streams > s.num_rf and hybrid and s.num_streams <= s.num_rf:
+        cause = f"{s.num_users} users x {s.num_streams} streams = {streams} > {s.num_rf} RF chains"
+        yield Problem(("system", "num_rf"), f"{cause}: digital designers switch streams off")
+        for index, scheme in enumerate(scenario.schemes):
+            if scheme.digital.kind == "zf" and scheme.analog.kind != "none":
+                yield Problem(_scheme(index, "digital"), f"{cause}: zero forcing cannot separate them, expect rates near 0")
+
+
+def fresh_angles_need_many_samples(scenario: Scenario) -> Iterator[Problem]:
+    if getattr(scenario.channel, "statistics", None) != "iid_angles":
+        return
+    for index, scheme in enumerate(scenario.schemes):
+        if scheme.timescale == "online" and scheme.analog.kind == "ssca" and scheme.samples_per_frame < 20:
+            message = f"{scheme.samples_per_frame} samples per frame with iid_angles over-fit: online falls below random phases (20 or more work)"
+            yield Problem(_scheme(index, "samples_per_frame"), message)
+
+
+def delay_needs_correlation(scenario: Scenario) -> Iterator[Problem]:
+    fading = getattr(getattr(scenario.channel, "fading", None), "kind", None)
+    if scenario.duplex == "fdd" and scenario.feedback.delay_slots > 0 and fading == "iid":
+        message = "with iid fading a delayed report knows nothing of the present channel (fading: ar1 or jakes)"
+        yield Problem(("feedback", "delay_slots"), message)
+
+
+def users_pilots_alias(scenario: Scenario) -> Iterator[Problem]:
+    pilots, needed = scenario.pilots, scenario.system.num_users * scenario.system.num_rf
+    if pilots.access == "kang_eq4" and pilots.kind != "identical" and scenario.pilot_length < needed and scenario.system.num_users > 1:
+        message = f"{scenario.pilot_length} symbols cannot keep the users' pilots orthogonal (kang_eq4 needs num_users * num_rf = {needed})"
+        yield Problem(("pilots", "length"), message)
+
+
+def pictures_have_an_axis(scenario: Scenario, axes: Any) -> Iterator[Problem]:
+    """Pictures over an axis that is not swept."""
+    for index, plot in enumerate(scenario.plots):
+        if plot.x is not None and plot.x not in axes:
+            swept = f"swept: {', '.join(axes)}" if axes else "nothing is swept"
+            yield Problem(("plots", index, "x"), f"{plot.x} is not swept, this picture is left out ({swept})")
+
+
+WARNINGS: tuple[Rule, ...] = (streams_share_chains, fresh_angles_need_many_samples, delay_needs_correlation, users_pilots_alias)

@@ -1,0 +1,59 @@
+"""Every shipped component keeps the promises that csisim.testing asks of third-party ones."""
+
+import pytest
+
+from csisim import testing
+from csisim.phy.dims import Dims
+from csisim.registry import TABLE, component, configure
+from csisim.testing.checks import DIMS
+
+ONE_USER = Dims(drops=3, num_users=1, num_rx=4, num_tx=16, num_rx_rf=2, num_rf=4, num_streams=2)
+
+
+def make(room: str, kind: str, **fields):
+    return component(room, kind)(configure(room, {"kind": kind, **fields}))
+
+
+@pytest.mark.parametrize("kind", sorted(TABLE["estimator"]))
+def test_estimators(kind):
+    testing.check_estimator(make("estimator", kind))
+
+
+@pytest.mark.parametrize("kind", sorted(TABLE["codec"]))
+def test_codecs(kind):
+    testing.check_codec(make("codec", kind))
+
+
+@pytest.mark.parametrize("kind", sorted(TABLE["analog"]))
+def test_analog(kind):
+    testing.check_analog(make("analog", kind))
+
+
+@pytest.mark.parametrize("kind", sorted(TABLE["digital"]))
+def test_digital(kind):
+    testing.check_digital(make("digital", kind), ONE_USER if kind == "svd" else DIMS)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "mmwave_clusters"},
+        {"kind": "mmwave_clusters", "statistics": "iid_angles"},
+        {"kind": "rayleigh"},
+        {"kind": "rayleigh", "tx_correlation": 0.5, "rx_correlation": 0.3},
+    ],
+)
+def test_channels(fields):
+    config = configure("channel", fields)
+    testing.check_channel(lambda dims, streams, slot_s: component("channel", config.kind)(config, dims, streams, slot_s))
+
+
+def test_a_broken_component_is_told_which_promise_it_breaks():
+    class Loud:
+        def design(self, channel, noise_power, power, num_streams):
+            import numpy as np
+
+            return np.ones((*channel.shape[:3], channel.shape[-1], num_streams), dtype=complex), None
+
+    with pytest.raises(AssertionError, match="power constraint"):
+        testing.check_digital(Loud())
