@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, PlainValidator, SerializeAsAny
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, PlainValidator, SerializeAsAny
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
@@ -108,6 +108,10 @@ def configure(room: str, value: Any) -> Component:
         )
     config: Component = component(room, kind).Config.model_validate(document)
     return config
+
+
+#: Lets ``fading: static`` stand for ``fading: {kind: static}`` where a field is a closed union of kinds.
+BareKind = BeforeValidator(lambda value: {"kind": value} if isinstance(value, str) else value)
 
 
 def _validator(room: str) -> PlainValidator:

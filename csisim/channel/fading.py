@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from csisim.random import complex_normal
-from csisim.registry import Component
+from csisim.registry import BareKind, Component
 
 SPEED_OF_LIGHT = 299_792_458.0
 
@@ -20,15 +20,16 @@ SPEED_OF_LIGHT = 299_792_458.0
 #: element's time average strays from it.
 NUM_SINUSOIDS = 32
 
-_AHEAD = 16  # slots drawn ahead: enough to amortise the call of a generator
+AHEAD = 16  # slots drawn ahead: enough to amortise the call of a generator
 _AHEAD_ENTRIES = 1 << 18  # ... unless a slot is large
 
 
-def blocks(
-    rngs: Sequence[np.random.Generator], shape: tuple[int, ...], draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
-) -> Iterator[np.ndarray]:
+Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+
+
+def blocks(rngs: Sequence[np.random.Generator], shape: tuple[int, ...], draw: Draw, ahead: int = AHEAD) -> Iterator[np.ndarray]:
     """Draws of several slots at once, (slots, D, K, *elements); user k draws (slots, *shape) = (slots, D, *elements) from ``rngs[k]``."""
-    ahead = max(1, min(_AHEAD, _AHEAD_ENTRIES // (prod(shape) * len(rngs))))
+    ahead = max(1, min(ahead, _AHEAD_ENTRIES // (prod(shape) * len(rngs))))
     while True:
         yield np.stack([draw(rng, (ahead, *shape)) for rng in rngs], axis=2)
 
@@ -99,18 +100,17 @@ class Jakes(Component):
 
     @model_validator(mode="after")
     def _one_way(self) -> "Jakes":
-        motion = (self.speed_mps is not None, self.carrier_hz is not None)
-        if not (all(motion) and self.doppler_hz is None) and not (self.doppler_hz is not None and not any(motion)):
+        given = (self.doppler_hz is not None, self.speed_mps is not None, self.carrier_hz is not None)
+        if given not in ((True, False, False), (False, True, True)):
             raise ValueError("jakes fading needs either doppler_hz, or speed_mps and carrier_hz")
         return self
 
     @property
     def max_doppler_hz(self) -> float:
         """f_D = v f_c / c."""
-        if self.doppler_hz is not None:
-            return self.doppler_hz
-        assert self.speed_mps is not None and self.carrier_hz is not None
-        return self.speed_mps * self.carrier_hz / SPEED_OF_LIGHT
+        if self.speed_mps is not None and self.carrier_hz is not None:
+            return self.speed_mps * self.carrier_hz / SPEED_OF_LIGHT
+        return self.doppler_hz or 0.0
 
     def run(
         self, rngs: Sequence[np.random.Generator], shape: tuple[int, ...], dtype: np.dtype, slot_s: float, spacing: int = 1
@@ -146,4 +146,4 @@ class Jakes(Component):
             phasors *= turn
 
 
-Fading = Annotated[Iid | Static | Ar1 | Jakes, Field(discriminator="kind")]
+Fading = Annotated[Iid | Static | Ar1 | Jakes, Field(discriminator="kind"), BareKind]

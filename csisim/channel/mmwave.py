@@ -1,14 +1,14 @@
 """Clustered millimetre-wave channels: a few rays between two arrays (Kang 2022, eq. 45-46)."""
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterator
+from itertools import repeat
 from typing import Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from csisim.channel.base import FactoredState, Paths
-from csisim.channel.fading import Fading, Iid, blocks, innovations
+from csisim.channel.base import Paths
+from csisim.channel.fading import AHEAD, Fading, Iid, blocks
 from csisim.channel.normalisation import MEAN_POWER, Normalisation, per_drop_scale
 from csisim.channel.steering import RayGeometry, RayState
 from csisim.errors import CsisimError
@@ -53,8 +53,8 @@ class MmwaveClustersConfig(Component):
 class MmwaveClusters:
     r"""Rays between uniform arrays, :math:`H = \sqrt{N_t N_r / (N_c N_{ray})} \sum \alpha a_r a_t^H` (Kang 2022, eq. 45).
 
-    The state stays factored. With a K factor the rays share 1 / (1 + K) of the power, and a line-of-sight path of constant modulus
-    and random phase has the rest.
+    The state stays factored. With a K factor the rays share 1 / (1 + K) of the power; the rest belongs to a line-of-sight path (the
+    last one) whose phase is drawn with the angles and whose modulus is constant.
     """
 
     Config = MmwaveClustersConfig
@@ -63,108 +63,95 @@ class MmwaveClusters:
         if dims.num_subcarriers != 1:
             raise CsisimError(f"mmwave_clusters is narrowband: num_subcarriers must be 1, not {dims.num_subcarriers}")
         self.config, self.dims, self.streams, self.slot_s = config, dims, streams, slot_s
-        self.grids = config.rx_array.grid(dims.num_rx), config.tx_array.grid(dims.num_tx)
         self.shared_statistics = config.statistics == "iid_angles"
+        self.grids = config.rx_array.grid(dims.num_rx), config.tx_array.grid(dims.num_tx)
+        self.amplitudes = path_amplitudes(config, dims)
 
     def begin_superframe(self, index: int) -> None:
-        """Draw new cluster angles and start the fading anew."""
+        """Draw new cluster angles (fixed_clusters) and start the fading anew."""
         self.superframe = index
         if not self.shared_statistics:
-            steps, self._line_of_sight = self._clusters()
-            self._geometry = self._geometry_of(steps)
+            self._geometry = next(self._geometries("channel.clusters", self.dims.drops))
+            self._direct = next(self._direct_phasors("channel.clusters", self.dims.drops))
         self._slots = self._run("channel.fading", self.dims.drops, 1)
 
-    def step(self, slot: int) -> FactoredState:
+    def step(self, slot: int) -> RayState:
         """The next slot's state."""
         return next(self._slots)
 
-    def samples(self, count: int, name: str, spacing: int = 1) -> Iterator[FactoredState]:
+    def samples(self, count: int, name: str, spacing: int = 1) -> Iterator[RayState]:
         """``count`` states of another run of the same fading, ``spacing`` slots apart."""
         run = self._run(f"channel.samples.{name}", 1 if self.shared_statistics else self.dims.drops, spacing)
         return (next(run) for _ in range(count))
 
-    @cached_property
-    def _amplitudes(self) -> np.ndarray:
-        """Amplitudes (P,) of unit-variance gains."""
+    def _run(self, name: str, drops: int, spacing: int) -> Iterator[RayState]:
+        """States slot after slot: gains that fade over the superframe's angles, or everything new in every slot."""
         config, dims = self.config, self.dims
-        num_rays = config.num_clusters * config.num_rays
-        mean_power = MEAN_POWER.get(config.normalisation, config.gain_variance or 1.0)
-        shares = np.full(num_rays, 1.0 / num_rays)
-        if config.k_factor_db is not None:
-            k_factor = 10 ** (config.k_factor_db / 10)
-            shares = np.append(shares, k_factor) / (1 + k_factor)
-        return np.sqrt(dims.num_tx * dims.num_rx * mean_power * shares).astype(dims.real_dtype)
+        shape = (drops, config.num_clusters * config.num_rays)
+        gains = config.fading.run(self._rngs(name), shape, dims.complex_dtype, self.slot_s, spacing)
+        if self.shared_statistics:
+            geometries, direct = self._geometries(name, drops), self._direct_phasors(name, drops)
+        else:
+            geometries, direct = repeat(self._geometry), repeat(self._direct)
+        for geometry, of_rays, of_direct in zip(geometries, gains, direct, strict=False):
+            paths = of_rays if of_direct is None else np.concatenate([of_rays, of_direct], axis=-1)
+            yield self._state(geometry, paths * self.amplitudes)
+
+    def _state(self, geometry: RayGeometry, gains: np.ndarray) -> RayState:
+        gains = gains[:, :, None]
+        if self.config.normalisation == "per_drop":
+            gains *= per_drop_scale(geometry.power(gains), self.dims.num_tx * self.dims.num_rx)
+        return RayState(Paths(geometry, gains))
 
     def _rngs(self, name: str) -> list[np.random.Generator]:
         return [self.streams(name, self.superframe, user) for user in range(self.dims.num_users)]
 
-    def _clusters(self) -> tuple[list[np.ndarray], np.ndarray | None]:
-        """Phase steps (2, D, K, P) of both ends' rays, and the line-of-sight path's phasor (D, K, 1)."""
-        config, drops = self.config, self.dims.drops
-        shape = (2, drops, config.num_clusters, 1)
-        spread = np.radians(config.angular_spread_deg) / np.sqrt(2)
-
-        def angles(kind: str, largest_deg: float) -> np.ndarray:
-            rngs = self._rngs(f"channel.{kind}")
-            rays = [
-                np.radians(largest_deg) * rng.uniform(-1, 1, shape) + rng.laplace(0, spread, (*shape[:-1], config.num_rays)) for rng in rngs
-            ]
-            paths = np.stack(rays, axis=2).reshape(2, drops, len(rngs), -1)
-            if config.k_factor_db is None:
-                return paths
-            direct = [np.radians(largest_deg) * rng.uniform(-1, 1, (2, drops, 1)) for rng in self._rngs(f"channel.line_of_sight.{kind}")]
-            return np.concatenate([paths, np.stack(direct, axis=2)], axis=-1)
-
-        azimuth = angles("azimuth", config.max_angle_deg)
-        elevation = angles("elevation", config.max_elevation_deg)
-        steps = [phase_steps(array, azimuth[end], elevation[end]) for end, array in enumerate((config.rx_array, config.tx_array))]
-        if config.k_factor_db is None:
-            return steps, None
-        phases = [rng.uniform(0, 2 * np.pi, (drops, 1)) for rng in self._rngs("channel.line_of_sight.phase")]
-        return steps, np.exp(1j * np.stack(phases, axis=1)).astype(self.dims.complex_dtype)
-
-    def _geometry_of(self, steps: Sequence[np.ndarray]) -> RayGeometry:
-        return RayGeometry((steps[0], steps[1]), self.grids, self.dims.complex_dtype)
-
-    def _run(self, name: str, drops: int, spacing: int) -> Iterator[FactoredState]:
-        return self._fresh_angles(name, drops) if self.shared_statistics else self._fixed_angles(name, drops, spacing)
-
-    def _fixed_angles(self, name: str, drops: int, spacing: int) -> Iterator[FactoredState]:
-        """Slots whose gains fade over this superframe's geometry."""
-        config, dims = self.config, self.dims
-        geometry, direct = self._geometry, self._line_of_sight
-        shape = (drops, config.num_clusters * config.num_rays)
-        for gains in config.fading.run(self._rngs(name), shape, dims.complex_dtype, self.slot_s, spacing):
-            yield self._state(geometry, gains if direct is None else np.concatenate([gains, direct], axis=-1))
-
-    def _fresh_angles(self, name: str, drops: int) -> Iterator[FactoredState]:
-        """Slots in which every path is new."""
-        config, dims = self.config, self.dims
-        shape = (drops, len(self._amplitudes))
-        draws = innovations(self._rngs(name), shape, dims.complex_dtype)
-        for steps in self._fresh_steps(name, shape):
-            gains = next(draws)
-            if config.k_factor_db is not None:
-                gains[..., -1] /= np.abs(gains[..., -1])
-            yield self._state(self._geometry_of(steps), gains)
-
-    def _fresh_steps(self, name: str, shape: tuple[int, int]) -> Iterator[list[np.ndarray]]:
-        """Both ends' phase steps (2, D, K, P), slot after slot, for uniform angles."""
+    def _geometries(self, name: str, drops: int) -> Iterator[RayGeometry]:
+        """Geometries with independent angles."""
         config = self.config
         arrays = (config.rx_array, config.tx_array)
-        ends = (shape[0], 2, shape[1])  # one draw serves both ends
+        shape = (drops, 2, len(self.amplitudes))  # one draw serves both ends
+        ahead = AHEAD if self.shared_statistics else 1
 
         def angles(kind: str, largest_deg: float) -> Iterator[np.ndarray]:
-            largest = np.radians(largest_deg)
-            return blocks(self._rngs(f"{name}.{kind}"), ends, lambda rng, size: rng.uniform(-largest, largest, size))
+            return blocks(self._rngs(f"{name}.{kind}"), shape, lambda rng, size: self._angles(rng, size, largest_deg), ahead)
 
-        for azimuth, elevation in zip(angles("azimuth", config.max_angle_deg), angles("elevation", config.max_elevation_deg)):
-            steps = [phase_steps(array, azimuth[..., end, :], elevation[..., end, :]) for end, array in enumerate(arrays)]
+        azimuths = angles("azimuth", config.max_angle_deg)
+        planar = any(array.kind == "upa" for array in arrays)
+        elevations = angles("elevation", config.max_elevation_deg) if planar else repeat(None)
+        for azimuth, elevation in zip(azimuths, elevations, strict=False):
+            rx, tx = (
+                phase_steps(array, azimuth[..., end, :], None if elevation is None else elevation[..., end, :])
+                for end, array in enumerate(arrays)
+            )
             for slot in range(len(azimuth)):
-                yield [of_end[:, slot] for of_end in steps]
+                yield RayGeometry((rx[:, slot], tx[:, slot]), self.grids, self.dims.complex_dtype)
 
-    def _state(self, geometry: RayGeometry, gains: np.ndarray) -> FactoredState:
-        gains = (gains * self._amplitudes)[:, :, None]
-        if self.config.normalisation == "per_drop":
-            gains *= per_drop_scale(geometry.power(gains), self.dims.num_tx * self.dims.num_rx)
-        return RayState(Paths(geometry, gains))
+    def _angles(self, rng: np.random.Generator, size: tuple[int, ...], largest_deg: float) -> np.ndarray:
+        """Angles of one user's paths in radians; ``size`` ends with the paths, the line of sight last."""
+        config, largest = self.config, np.radians(largest_deg)
+        if self.shared_statistics:
+            return rng.uniform(-largest, largest, size)
+        centres = rng.uniform(-largest, largest, (*size[:-1], config.num_clusters, 1))
+        offsets = rng.laplace(0, np.radians(config.angular_spread_deg) / np.sqrt(2), (*size[:-1], config.num_clusters, config.num_rays))
+        rays = (centres + offsets).reshape(*size[:-1], -1)
+        direct = rng.uniform(-largest, largest, (*size[:-1], size[-1] - rays.shape[-1]))
+        return np.concatenate([rays, direct], axis=-1)
+
+    def _direct_phasors(self, name: str, drops: int) -> Iterator[np.ndarray | None]:
+        """Phasors (D, K, 1) of the line of sight, if there is one."""
+        if self.config.k_factor_db is None:
+            yield from repeat(None)
+        for block in blocks(self._rngs(f"{name}.line_of_sight"), (drops, 1), lambda rng, size: np.exp(2j * np.pi * rng.random(size))):
+            yield from block.astype(self.dims.complex_dtype)
+
+
+def path_amplitudes(config: MmwaveClustersConfig, dims: Dims) -> np.ndarray:
+    """Amplitudes (P,) of gains of unit variance, so that the mean of ||H||_F^2 is what the normalisation says."""
+    num_rays = config.num_clusters * config.num_rays
+    mean_power = (config.gain_variance or 1.0) if config.normalisation == "none" else MEAN_POWER[config.normalisation]
+    shares = np.full(num_rays, 1 / num_rays)
+    if config.k_factor_db is not None:
+        k_factor = 10 ** (config.k_factor_db / 10)
+        shares = np.append(shares, k_factor) / (1 + k_factor)
+    return np.sqrt(dims.num_rx * dims.num_tx * mean_power * shares).astype(dims.real_dtype)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from csisim.channel.base import DenseState
 from csisim.channel.fading import Fading, Iid
-from csisim.channel.normalisation import MEAN_POWER, Normalisation, per_drop_scale
+from csisim.channel.normalisation import MEAN_POWER, Normalisation, scaled_per_drop
 from csisim.errors import CsisimError
 from csisim.phy.dims import Dims
 from csisim.random import Streams
@@ -70,8 +70,7 @@ class Rayleigh:
             h = h if rx_root is None else rx_root @ h
             h = h if tx_root is None else h @ tx_root
             if config.normalisation == "per_drop":
-                power = np.einsum("dksrt,dksrt->dks", h, h.conj()).real
-                h = h * per_drop_scale(power, dims.num_rx * dims.num_tx)[..., None].astype(dims.real_dtype)
+                h = scaled_per_drop(h, dims.num_rx * dims.num_tx)
             yield DenseState(h)
 
 

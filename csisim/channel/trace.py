@@ -4,7 +4,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Literal
 
@@ -13,12 +12,14 @@ from pydantic import Field
 
 from csisim.channel.base import DenseState
 from csisim.channel.fading import blocks
-from csisim.channel.normalisation import MEAN_POWER, per_drop_scale
+from csisim.channel.normalisation import MEAN_POWER, scaled_per_drop
 from csisim.errors import CsisimError
 from csisim.phy.dims import Dims
 from csisim.phy.transforms import delay_angle_to_frequency
 from csisim.random import Streams
 from csisim.registry import Component
+
+PACKAGED = Path(__file__).parents[1] / "data"
 
 #: Shape of a CsiNet image: real and imaginary part, angle, delay.
 CSINET_IMAGE = (2, 32, 32)
@@ -33,14 +34,16 @@ class TraceConfig(Component):
         description="An .npz with key delay_angle (rows, delays, angles), complex; a CsiNet .mat with key HT; or a packaged trace's name",
     )
     num_subcarriers: int = Field(8, ge=1, description="Subcarriers, evenly spaced over the trace's band")
-    evolution: Literal["static", "iid"] = Field("static", description="A user keeps its row for a superframe, or has a new one in every slot")
+    evolution: Literal["static", "iid"] = Field(
+        "static", description="A user keeps its row for a superframe, or has a new one in every slot"
+    )
     centred_angles: bool | None = Field(
         None, description="The angle axis has angle zero in its middle (fftshift); when left out: true for .mat, false for .npz"
     )
     normalisation: Literal["unit", "kang", "hu", "per_drop", "ensemble"] = Field(
         "unit",
-        description="Mean of ||H||_F^2 / (N_r N_t) of every row over the band: unit 1, kang 0.1, hu 2 (no path loss is left); ensemble: 1 over "
-        "all rows, their path losses kept; per_drop: 1 in every realisation, averaged over a drop's users and subcarriers",
+        description="Mean of ||H||_F^2 / (N_r N_t) over the band: unit 1, kang 0.1, hu 2 for every row, so no path loss is left; ensemble: "
+        "1 over all rows, path losses kept; per_drop: 1 in every realisation, averaged over a drop's users and subcarriers",
     )
 
 
@@ -78,7 +81,7 @@ class Trace:
 
     def _check(self) -> None:
         config, dims = self.config, self.dims
-        num_rows, num_delays, num_angles = self.rows.shape
+        num_rows, _, num_angles = self.rows.shape
         if dims.num_tx != num_angles or dims.num_rx != 1:
             raise CsisimError(
                 f"{config.file}: delay_angle holds {num_angles} angles of users with one antenna, "
@@ -102,11 +105,8 @@ class Trace:
         stride = -(-num_delays // dims.num_subcarriers)
         grid = stride * dims.num_subcarriers
         h = delay_angle_to_frequency(delay_angle, grid, np.arange(0, grid, stride), centred=_centred(config))
-        h = h[..., None, :] * np.sqrt(grid).astype(dims.real_dtype)  # rows hold the power of one subcarrier
-        if config.normalisation == "per_drop":
-            power = np.einsum("dkst,dkst->dks", h[..., 0, :], h[..., 0, :].conj()).real
-            h = h * per_drop_scale(power, dims.num_tx)[..., None].astype(dims.real_dtype)
-        return h.astype(dims.complex_dtype, copy=False)
+        h = (np.sqrt(grid) * h[..., None, :]).astype(dims.complex_dtype)  # rows hold the power of one subcarrier
+        return scaled_per_drop(h, dims.num_tx) if config.normalisation == "per_drop" else h
 
 
 def distinct(uniform: np.ndarray, num_rows: int) -> np.ndarray:
@@ -123,24 +123,34 @@ def distinct(uniform: np.ndarray, num_rows: int) -> np.ndarray:
     return rows
 
 
+def locate(file: str) -> Path:
+    """The file behind a trace's path or packaged name.
+
+    Raises
+    ------
+    CsisimError
+        If there is none.
+    """
+    if "." not in Path(file).name and (PACKAGED / f"{file}.npz").is_file():
+        return PACKAGED / f"{file}.npz"
+    path = Path(file)
+    if path.suffix not in (".npz", ".mat"):
+        names = ", ".join(sorted(known.stem for known in PACKAGED.glob("*.npz")))
+        raise CsisimError(f"{file}: a trace is an .npz or .mat file, or a packaged trace: {names}")
+    if not path.is_file():
+        raise CsisimError(f"{file}: no such trace file")
+    return path
+
+
 def load(file: str) -> np.ndarray:
-    """Delay-angle rows (n, delay, angle), complex64, of a trace file.
+    """Delay-angle rows (n, delay, angle), complex64, of a trace.
 
     Raises
     ------
     CsisimError
         If the file is missing, damaged or holds something else; the message says what is expected.
     """
-    packaged = files("csisim.data") / f"{file}.npz"
-    if "." not in Path(file).name and packaged.is_file():
-        with as_file(packaged) as path:
-            return _load(path, path.stat().st_mtime_ns)
-    path = Path(file)
-    if path.suffix not in (".npz", ".mat"):
-        known = ", ".join(sorted(Path(entry.name).stem for entry in files("csisim.data").iterdir() if entry.name.endswith(".npz")))
-        raise CsisimError(f"{file}: a trace is an .npz or .mat file, or one of the packaged traces ({known})")
-    if not path.is_file():
-        raise CsisimError(f"{file}: no such trace file")
+    path = locate(file)
     return _load(path, path.stat().st_mtime_ns)
 
 

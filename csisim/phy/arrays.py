@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from csisim.errors import CsisimError
-from csisim.registry import Component
+from csisim.registry import BareKind, Component
 
 
 class Ula(Component):
@@ -44,7 +44,7 @@ class Upa(Component):
         return self.rows, self.columns
 
 
-AntennaArray = Annotated[Ula | Upa, Field(discriminator="kind")]
+AntennaArray = Annotated[Ula | Upa, Field(discriminator="kind"), BareKind]
 
 
 def phase_steps(array: Ula | Upa, azimuth: np.ndarray, elevation: np.ndarray | None = None) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Which result is which: keys from content, so that a record is computed once and found again.
 
 A key is the first 16 hex digits of the SHA-256 of canonical JSON. It covers everything that can change a number and nothing
-else: names, descriptions, plots, workers and the level of the log stay out, files are represented by their content.
+else: names, descriptions, plots, workers and the level of the log stay out, and a file counts by its content, not its path.
 """
 
 import hashlib
@@ -49,14 +49,15 @@ def _file_digest(path: str, size: int, changed_ns: int) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A setting as JSON values, files (``pathlib`` paths) replaced by the SHA-256 of what is in them."""
+    """A setting as JSON values, the path of a file (it has a suffix, and the file is there) replaced by the file's SHA-256."""
     if isinstance(value, BaseModel):
         return {name: plain(getattr(value, name)) for name in type(value).model_fields}
-    if isinstance(value, PurePath):
-        return {"sha256": file_digest(str(value))}
+    if isinstance(value, str | PurePath):
+        path = Path(value)
+        return {"sha256": file_digest(path)} if path.suffix and path.is_file() else str(value)
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence):
         return [plain(item) for item in value]
     return value
 

@@ -29,6 +29,7 @@ except ImportError:  # Windows: no advisory locks, one run per folder is up to t
     fcntl = None  # type: ignore[assignment]
 
 EARLIER = "earlier.jsonl"
+_PROCESS = uuid.uuid4().hex[:8]  # process numbers come back, this one does not
 Row = dict[str, Any]
 
 
@@ -54,32 +55,23 @@ def write_atomic(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-class Journal:
-    """This process's own journal: one line per finished record, one write per line."""
+def append(journals: Path, row: Row) -> None:
+    """Add one finished record to this process's own journal, in one write.
 
-    def __init__(self, folder: Path) -> None:
-        name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
-        self.path = folder / name
-        self._descriptor: int | None = None
-
-    def append(self, row: Row) -> None:
-        """Add one finished record.
-
-        Raises
-        ------
-        OSError
-            If the line could not be written whole (a full disk).
-        """
-        if self._descriptor is None:
-            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        line = (json.dumps(_nulls(row), sort_keys=True, allow_nan=False) + "\n").encode()
-        if os.write(self._descriptor, line) != len(line):
-            raise OSError(f"{self.path}: the line of record {row['record']} was cut short; is the disk full?")
-
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+    Raises
+    ------
+    OSError
+        If the line could not be written whole (a full disk).
+    """
+    path = journals / f"{socket.gethostname()}-{os.getpid()}-{_PROCESS}.jsonl"
+    # the line break in front separates it from a line that an earlier full disk cut short
+    line = ("\n" + json.dumps(_nulls(row), sort_keys=True, allow_nan=False) + "\n").encode()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        if os.write(descriptor, line) != len(line):
+            raise OSError(f"{path}: the line of record {row['record']} was cut short; is the disk full?")
+    finally:
+        os.close(descriptor)
 
 
 class Store:
@@ -99,7 +91,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the folder for one run and sweep up what a killed run left half-written.
+        """Hold the folder for one run, and sweep up what killed processes left half-written.
 
         Raises
         ------
@@ -114,10 +106,16 @@ class Store:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError as error:
                     raise CsisimError(f"{self.root}: another csisim run is writing here; wait for it or choose another -o DIR") from error
-            for folder in (self.root, self.slots, self.journals, self.failed):
-                for leftover in folder.glob("*.tmp"):
-                    leftover.unlink(missing_ok=True)
-            yield
+            self._sweep_up()
+            try:
+                yield
+            finally:
+                self._sweep_up()
+
+    def _sweep_up(self) -> None:
+        for folder in (self.root, self.slots, self.journals, self.failed):
+            for leftover in folder.glob("*.tmp"):
+                leftover.unlink(missing_ok=True)
 
     def rows(self) -> dict[str, Row]:
         """Every record whose numbers are here, by key: of the present scenario and of its earlier versions."""

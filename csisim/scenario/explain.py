@@ -79,8 +79,7 @@ def _in_document(loc: Sequence[str | int], document: Any, keep_last: bool) -> tu
     path: list[str | int] = []
     value = document
     for number, part in enumerate(loc):
-        present = isinstance(value, dict) and part in value or isinstance(value, list) and isinstance(part, int) and part < len(value)
-        if present:
+        if part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int):
             path.append(part)
             value = value[part]
         elif keep_last and number == len(loc) - 1:
@@ -90,12 +89,12 @@ def _in_document(loc: Sequence[str | int], document: Any, keep_last: bool) -> tu
 
 def allowed_fields(document: Any, path: Sequence[str | int]) -> list[str]:
     """The fields that the mapping at ``path`` may have."""
-    model, value, room = Scenario, document, ""
+    model: type[BaseModel] = Scenario
+    value = document
     for part in path:
         value = value[part]
         if isinstance(part, int):
             continue
-        room = part
         field = model.model_fields.get(part)
         if field is None:
             return []
@@ -105,7 +104,7 @@ def allowed_fields(document: Any, path: Sequence[str | int]) -> list[str]:
         model = found
         if part in _ROOMS and isinstance(value, dict):
             try:
-                model = component(room, value["kind"]).Config
+                model = component(part, value["kind"]).Config
             except (KeyError, TypeError):
                 return []
     return list(model.model_fields)

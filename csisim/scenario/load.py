@@ -1,7 +1,7 @@
 """From a scenario file to the cells it means, or to everything that is wrong with it at once."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -12,8 +12,8 @@ from csisim.registry import Component
 from csisim.scenario.explain import problems as explained
 from csisim.scenario.rules import RULES, WARNINGS, pictures_have_an_axis
 from csisim.scenario.schema import Scenario, Sweep
-from csisim.scenario.sweep import CellDocument, Path, expand, merge, override, sweep_over
-from csisim.scenario.yaml import Node, quoted, read
+from csisim.scenario.sweep import Axis, CellDocument, Path, expand, merge, override, sweep_over
+from csisim.scenario.yaml import Mark, Node, quoted, read
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,11 @@ class Cell:
         The resolved scenario, without a sweep.
     axes : dict
         Value of every swept field, by the field's last name; components by their kind.
-    scheme_axes : dict
-        Those of the axes that are fields of schemes.
     """
 
     index: int
     scenario: Scenario
     axes: dict[str, Any]
-    scheme_axes: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -48,14 +45,14 @@ class Loaded:
         The base point (of a grid or zip: the first cell) with the sweep.
     cells : list of Cell
     axes : dict
-        Dotted path of every swept field, by its last name.
+        Path of every swept field, by its last name, e.g. ``("schemes", "online", "digital", "iterations")``.
     warnings : list of str
         Legal things that rarely mean well, each with its place.
     """
 
     scenario: Scenario
     cells: list[Cell]
-    axes: dict[str, str]
+    axes: dict[str, tuple[str, ...]]
     warnings: list[str]
 
 
@@ -73,24 +70,23 @@ def load_scenario(path: str | FilePath, sets: Iterable[str] = (), sweeps: Iterab
     ScenarioError
         With one line for every problem found, and the line of the file in question underneath.
     """
-    root = _inherited(read(path), FilePath(path))
     wrong: list[str] = []
-    root = sweep_over(override(root, sets, wrong), sweeps, wrong)
-    documents, paths, sweep_problems = expand(root)
-    findings = _Findings(root, len(documents))
-    for problem in sweep_problems:
-        findings.add(root, problem, {})
-    cells = _cells(documents, paths, findings)
-    wrong += findings.lines()
+    root = sweep_over(override(_inherited(read(path), FilePath(path)), sets, wrong), sweeps, wrong)
+    documents, axes, problems = expand(root)
+    errors, warnings = _Findings(len(documents)), _Findings(len(documents))
+    for problem in problems:
+        errors.add(CellDocument(root), problem)
+    cells = _cells(documents, axes, errors, warnings)
+    wrong += errors.lines()
     if wrong:
         raise ScenarioError("\n".join(wrong))
-    axes = {name: ".".join(map(str, path)) for name, path in paths.items()}
-    sweep = root.child("sweep")
     scenario = cells[0].scenario
+    for problem in pictures_have_an_axis(scenario, axes):
+        warnings.add(CellDocument(root), problem)
+    sweep = root.child("sweep")
     if axes and sweep is not None:
-        axes = {dotted.rpartition(".")[2]: dotted for dotted in next(node for node in sweep.plain().values() if node)}
         scenario = scenario.model_copy(update={"sweep": Sweep.model_validate(sweep.plain())})
-    return Loaded(scenario, cells, axes, _warnings(root, documents, cells, paths))
+    return Loaded(scenario, cells, {name: tuple(axis.dotted.split(".")) for name, axis in axes.items()}, warnings.lines(quote=False))
 
 
 def _inherited(root: Node, path: FilePath) -> Node:
@@ -112,31 +108,40 @@ def _inherited(root: Node, path: FilePath) -> Node:
     return merge(base, root)
 
 
+@dataclass
+class _Finding:
+    """One thing that is wrong, where it was found first, and in how many cells it was found."""
+
+    mark: Mark
+    message: str
+    varied: dict[str, Any]
+    cells: int = 0
+
+
 class _Findings:
-    """Problems of all cells, each told once, and where it was found."""
+    """What was found in the cells, each thing told once."""
 
-    def __init__(self, root: Node, cells: int) -> None:
-        self.root, self.cells = root, cells
-        self.found: dict[tuple[Path, str], tuple[str, dict[str, Any], int]] = {}
+    def __init__(self, cells: int) -> None:
+        self.cells = cells
+        self.found: dict[Any, _Finding] = {}
 
-    def add(self, node: Node, problem: Problem, varied: dict[str, Any]) -> None:
-        key = (problem.path, problem.message)
-        first = self.found.get(key)
-        if first is not None:
-            self.found[key] = (first[0], first[1], first[2] + 1)
-            return
-        mark = node.locate(problem.path)
-        name = dotted(node, problem.path)
-        label = f"{name}: " if name and not str(mark).endswith(f" {name}") else ""
-        self.found[key] = (quoted(mark, "\0" + label + problem.message), varied, 1)
+    def add(self, document: CellDocument, problem: Problem, topic: Any = None) -> None:
+        """A problem of one cell; of all that share a ``topic`` only the first is told."""
+        mark, name = document.node.locate(problem.path), dotted(document.node, problem.path)
+        message = problem.message if not name or mark.source.endswith(f" {name}") else f"{name}: {problem.message}"
+        told_by_mark = problem.path and problem.path[-1] in document.varied
+        finding = _Finding(mark, message, {} if told_by_mark else document.varied)
+        self.found.setdefault(topic or (mark, message), finding).cells += 1
 
-    def lines(self) -> list[str]:
-        """The messages; one that not every cell has names the first cell that has it."""
+    def lines(self, quote: bool = True) -> list[str]:
+        """The messages in the order of the file; one that not every cell has names the first cell that has it."""
         said = []
-        for text, varied, count in self.found.values():
-            where = ", ".join(f"{name} = {value}" for name, value in varied.items()) if count < self.cells else ""
-            head, newline, quote = text.replace("\0", "").partition("\n")
-            said.append(f"{head}{f' [at {where}]' if where else ''}{newline}{quote}")
+        for finding in sorted(self.found.values(), key=lambda finding: finding.mark.position):
+            where = ", ".join(f"{axis} = {value}" for axis, value in finding.varied.items()) if finding.cells < self.cells else ""
+            more = f"{finding.cells - 1} more cell{'s' if finding.cells > 2 else ''}" if 1 < finding.cells < self.cells else ""
+            note = " and ".join(part for part in (where, more) if part)
+            message = f"{finding.message} [at {note}]" if where else f"{finding.message} [and {more}]" if more else finding.message
+            said.append(quoted(finding.mark, message) if quote else f"{finding.mark}: {message}")
         return said
 
 
@@ -151,31 +156,38 @@ def dotted(node: Node, path: Sequence[str | int]) -> str:
     return ".".join(parts)
 
 
-def _cells(documents: list[CellDocument], paths: dict[str, Path], findings: _Findings) -> list[Cell]:
-    """Validated cells, those that repeat an earlier one left out."""
+def _cells(documents: list[CellDocument], axes: dict[str, Axis], errors: _Findings, warnings: _Findings) -> list[Cell]:
+    """The valid cells, those that repeat an earlier one left out."""
     cells: list[Cell] = []
     seen = set()
     for document in documents:
-        plain = document.node.plain()
-        try:
-            scenario = Scenario.model_validate(plain)
-        except ValidationError as error:
-            for problem in explained(error, plain):
-                findings.add(document.node, problem, document.varied)
+        scenario = _validated(document, errors)
+        if scenario is None:
             continue
-        except ImportError as error:
-            raise ScenarioError(f"{document.node.mark}: a kind that this scenario names cannot be loaded: {error}") from error
         for rule in RULES:
             for problem in rule(scenario):
-                findings.add(document.node, problem, document.varied)
-        axes = {name: _value(scenario, path) for name, path in paths.items()}
-        point = tuple(axes.values())
-        if point in seen:
-            continue
-        seen.add(point)
-        schemes = {name: value for name, value in axes.items() if paths[name][0] == "schemes"}
-        cells.append(Cell(len(cells), scenario, axes, schemes))
+                errors.add(document, problem)
+        for rule in WARNINGS:
+            for problem in rule(scenario):
+                warnings.add(document, problem, topic=(rule, problem.path))
+        values = {name: _value(scenario, axis.path) for name, axis in axes.items()}
+        point = tuple(values.values())
+        if point not in seen:
+            seen.add(point)
+            cells.append(Cell(len(cells), scenario, values))
     return cells
+
+
+def _validated(document: CellDocument, errors: _Findings) -> Scenario | None:
+    plain = document.node.plain()
+    try:
+        return Scenario.model_validate(plain)
+    except ValidationError as error:
+        for problem in explained(error, plain):
+            errors.add(document, problem)
+    except ImportError as error:
+        raise ScenarioError(f"{document.node.mark.source}: a kind that this scenario names cannot be loaded: {error}") from error
+    return None
 
 
 def _value(scenario: Scenario, path: Path) -> Any:

@@ -8,40 +8,43 @@ from csisim.scheme import SchemeConfig
 
 _BLOCK = 16  # drops of one batch
 _COPIES = 2  # intermediate results beside the arrays counted here
+_TAPE_COLUMNS = 24  # numbers of a row of records, beside the users' rates
 _LIMIT_FILE = Path("/sys/fs/cgroup/memory.max")
 
 
 def working_set(scenario: Scenario) -> int:
     """Bytes of the large arrays of one block of drops: channels, samples, noise, beams and the tape of one superframe."""
-    system, clock = scenario.system, scenario.clock
-    item = 16 if scenario.precision == "double" else 8
-    users = min(scenario.drops, _BLOCK) * system.num_users
+    system, users = scenario.system, scenario.system.num_users
+    drops = min(scenario.drops, _BLOCK)
     subcarriers = scenario.dims(1).num_subcarriers
-    dense = users * subcarriers * system.num_rx * system.num_tx
+    dense = users * subcarriers * system.num_rx * system.num_tx  # complex numbers of a drop, as all counts below
     paths = getattr(scenario.channel, "num_clusters", 0) * getattr(scenario.channel, "num_rays", 0)
     responses = users * paths * (system.num_rx + system.num_tx)
-    factored = paths > 0 and scenario.full_csi.kind == "genie"
     fresh = getattr(scenario.channel, "statistics", None) == "iid_angles"
-    sample = (users * subcarriers * paths + fresh * responses) if factored else dense
-    channel = (responses if paths else dense) + users * subcarriers * system.num_rx * scenario.pilot_length
-    beams = min(scenario.drops, _BLOCK) * (system.num_tx * system.num_rf + system.num_users * system.num_rx * system.num_rx_rf)
-    wide = min(system.num_tx, system.num_users * paths) if paths else system.num_tx
-    bound = min(scenario.drops, _BLOCK) * subcarriers * wide * wide
-    total = channel
+    sample = users * subcarriers * paths + fresh * responses if paths and scenario.full_csi.kind == "genie" else dense
+    channel = responses if paths else dense
+    noise = users * subcarriers * system.num_rx * scenario.pilot_length
+    beams = 2 * (system.num_tx * system.num_rf + users * system.num_rx * system.num_rx_rf)
+    space = min(system.num_tx, users * paths) if paths else system.num_tx  # what fully digital design works in
+    numbers = drops * (channel + noise)
     for scheme in scenario.schemes:
-        total += sample * samples_kept(scheme, scenario) + (bound if scheme.analog.kind == "none" else 2 * beams)
-    tape = min(scenario.drops, _BLOCK) * clock.slots * (20 + system.num_users) * len(scenario.schemes)
-    return _COPIES * (total * item + tape * 8)
+        numbers += sample * _sample_drops(scheme, scenario, drops)
+        numbers += drops * (subcarriers * space**2 if scheme.analog.kind == "none" else beams)
+    tape = drops * scenario.clock.slots * (_TAPE_COLUMNS + users) * len(scenario.schemes)
+    return _COPIES * (numbers * (16 if scenario.precision == "double" else 8) + tape * 8)
 
 
-def samples_kept(scheme: SchemeConfig, scenario: Scenario) -> int:
-    """Full-CSI samples that a scheme holds at once."""
+def _sample_drops(scheme: SchemeConfig, scenario: Scenario, drops: int) -> int:
+    """Full-CSI samples that a scheme holds at once, times the drops each is taken for."""
     if scheme.timescale == "single":
-        return 1
-    if scheme.timescale == "offline":
-        return scheme.num_samples if scheme.cadence != "fixed" else 0
-    most = scenario.clock.frames * scheme.samples_per_frame
-    return most if scheme.memory == "all" else min(most, scheme.memory)
+        return drops
+    if scheme.timescale == "online":
+        most = scenario.clock.frames * scheme.samples_per_frame
+        return drops * (most if scheme.memory == "all" else min(most, scheme.memory))
+    channel = scenario.channel
+    fresh = getattr(channel, "evolution", None) == "iid" or getattr(channel, "statistics", None) == "iid_angles"
+    shared = fresh or channel.kind == "rayleigh"  # one set of samples serves all drops
+    return scheme.samples_before * (1 if shared else drops) if scheme.sampling == "before" else scheme.num_samples * drops
 
 
 def physical_memory() -> int | None:

@@ -10,6 +10,7 @@ from csisim.errors import Problem
 from csisim.registry import component
 from csisim.scenario.memory import physical_memory, readable, working_set
 from csisim.scenario.schema import TIMESCALE_FIELDS, Scenario
+from csisim.scenario.suggest import did_you_mean
 from csisim.scheme import SchemeConfig
 
 Rule = Callable[[Scenario], Iterator[Problem]]
@@ -19,11 +20,9 @@ def _scheme(index: int, *field: str) -> tuple[str | int, ...]:
     return ("schemes", index, *field)
 
 
-def _piloted(scenario: Scenario) -> Iterator[tuple[int, SchemeConfig]]:
+def _piloted(scenario: Scenario) -> list[SchemeConfig]:
     """The schemes that send pilots."""
-    for index, scheme in enumerate(scenario.schemes):
-        if component("estimator", scheme.estimator.kind).uses_pilots:
-            yield index, scheme
+    return [scheme for scheme in scenario.schemes if component("estimator", scheme.estimator.kind).uses_pilots]
 
 
 # -- antennas, chains and streams ----------------------------------------------------------------------------------------
@@ -100,17 +99,16 @@ def reports_arrive(scenario: Scenario) -> Iterator[Problem]:
 
 def pilots_fit_the_slot(scenario: Scenario) -> Iterator[Problem]:
     needed, symbols = scenario.pilot_symbols, scenario.clock.symbols_per_slot
-    if needed > symbols and any(_piloted(scenario)):
+    if needed > symbols and _piloted(scenario):
         users = f" ({scenario.system.num_users} users in turn)" if scenario.pilots.access == "tdma" else ""
         yield Problem(("pilots", "length"), f"{needed} pilot symbols{users} in a slot of {symbols} (pilots <= symbols_per_slot)")
 
 
 def least_squares_sees_every_chain(scenario: Scenario) -> Iterator[Problem]:
     length, chains = scenario.pilot_length, scenario.system.num_rf
-    for index, scheme in _piloted(scenario):
-        if scheme.estimator.kind == "ls" and length < chains:
-            message = f"{length} pilot symbols cannot tell {chains} RF chains apart by least squares (length >= num_rf; rls and mmse can do with less)"
-            yield Problem(("pilots", "length"), message)
+    if length < chains and any(scheme.estimator.kind == "ls" for scheme in _piloted(scenario)):
+        message = f"{length} pilot symbols cannot tell {chains} RF chains apart by least squares (length >= num_rf; rls can do with less)"
+        yield Problem(("pilots", "length"), message)
 
 
 # -- schemes -------------------------------------------------------------------------------------------------------------
@@ -170,6 +168,16 @@ def svd_has_one_user(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(_scheme(index, "digital"), f"svd serves one user, there are {users} (zf, rzf, sca and wmmse serve several)")
 
 
+def pictures_show_schemes(scenario: Scenario) -> Iterator[Problem]:
+    names = [scheme.name for scheme in scenario.schemes]
+    for index, plot in enumerate(scenario.plots):
+        for field, shown in (("schemes", plot.schemes or []), ("relative_to", [plot.relative_to] if plot.relative_to else [])):
+            for name in shown:
+                if name not in names:
+                    message = f"no scheme is called {name!r}{did_you_mean(name, names)}; schemes: {', '.join(names)}"
+                    yield Problem(("plots", index, field), message)
+
+
 # -- duplex and memory ---------------------------------------------------------------------------------------------------
 
 
@@ -188,8 +196,8 @@ def feedback_is_fdd(scenario: Scenario) -> Iterator[Problem]:
 def memory_suffices(scenario: Scenario) -> Iterator[Problem]:
     needed, present = working_set(scenario), physical_memory()
     if present is not None and needed > present:
-        message = f"a block of drops needs about {readable(needed)}, this machine has {readable(present)}; fewer antennas, users, samples or slots"
-        yield Problem(("system",), message)
+        message = f"a block of drops needs about {readable(needed)} and this machine has {readable(present)}"
+        yield Problem(("system",), f"{message} (fewer antennas, users, samples or slots per superframe)")
 
 
 RULES: tuple[Rule, ...] = (
@@ -211,6 +219,7 @@ RULES: tuple[Rule, ...] = (
     designer_has_samples,
     bound_is_perfect,
     svd_has_one_user,
+    pictures_show_schemes,
     feedback_is_fdd,
     memory_suffices,
 )
@@ -236,7 +245,9 @@ def fresh_angles_need_many_samples(scenario: Scenario) -> Iterator[Problem]:
         return
     for index, scheme in enumerate(scenario.schemes):
         if scheme.timescale == "online" and scheme.analog.kind == "ssca" and scheme.samples_per_frame < 20:
-            message = f"{scheme.samples_per_frame} samples per frame with iid_angles over-fit: online falls below random phases (20 or more work)"
+            message = (
+                f"{scheme.samples_per_frame} samples per frame with iid_angles over-fit: online falls below random phases (20 or more work)"
+            )
             yield Problem(_scheme(index, "samples_per_frame"), message)
 
 

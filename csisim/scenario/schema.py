@@ -28,6 +28,7 @@ Metric = Literal[
     "pilot_bits",
     "feedback_bits",
     "signaling_bits",
+    "rate_user",
 ]
 
 #: Fields of a scheme that belong to one timescale only.
@@ -53,7 +54,7 @@ class Plot(Settings):
 
     kind: Literal["versus", "frames", "nmse", "signaling", "rate_vs_bits", "cdf", "net_rate"] = Field(description="kind of picture")
     x: str | None = Field(None, description="the swept axis, by its field's last name")
-    y: Metric | Literal["rate_user"] | None = Field(None, description="the metric shown; null is the kind's own (mostly the sum rate)")
+    y: Metric | None = Field(None, description="the metric shown; null is the kind's own (mostly the sum rate)")
     schemes: list[str] | None = Field(None, min_length=1, description="schemes shown, in this order; null is all")
     relative_to: str | None = Field(None, description="frames: show percent of this scheme, paired drop by drop")
     charge_sampling: bool = Field(False, description="net_rate: charge samples taken before the superframe as silent slots")

@@ -10,7 +10,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from csisim.errors import Problem
+from csisim.errors import Problem, ScenarioError
 from csisim.scenario.suggest import did_you_mean
 from csisim.scenario.yaml import Mark, Node, parse_option
 
@@ -24,13 +24,18 @@ MAX_CELLS = 20_000
 NOT_SWEPT = frozenset({"name", "description", "extends", "replicas", "evaluation", "log", "plots", "sweep"})
 
 #: Columns that results have anyway; no axis may take their name.
-RESERVED = frozenset(
-    "cell scheme record replica drop superframe frame slot time_s sum_rate_bps_hz net_rate_bps_hz rate_user nmse_estimate nmse_csi nmse_full "
-    "sgcs pilot_bits feedback_bits signaling_bits csi_age_slots analog_updated n seconds status log".split()
-)
+RESERVED = frozenset({"cell", "scheme", "record", "replica", "drop", "superframe", "frame", "slot", "n", "seconds", "status", "log"})
 
 #: Blocks whose ``kind`` is one field among others; elsewhere the other fields belong to the kind and go with it.
 _KIND_ALONE = frozenset({"pilots", "plots"})
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A swept field: its dotted path as written, and the path it means in the document."""
+
+    dotted: str
+    path: Path
 
 
 class AddressError(ValueError):
@@ -166,8 +171,6 @@ def sweep_over(root: Node, options: Iterable[str], problems: list[str]) -> Node:
 
 
 def _option(option: str, name: str, problems: list[str]) -> tuple[str, Node | None]:
-    from csisim.errors import ScenarioError
-
     dotted, equals, text = option.partition("=")
     dotted = dotted.strip()
     if not equals or not dotted:
@@ -180,7 +183,7 @@ def _option(option: str, name: str, problems: list[str]) -> tuple[str, Node | No
         return dotted, None
 
 
-def expand(root: Node) -> tuple[list[CellDocument], dict[str, Path], list[Problem]]:
+def expand(root: Node) -> tuple[list[CellDocument], dict[str, Axis], list[Problem]]:
     """The documents of all cells, in a fixed order: the last axis of a grid varies fastest, a base point comes first.
 
     Returns
@@ -188,7 +191,7 @@ def expand(root: Node) -> tuple[list[CellDocument], dict[str, Path], list[Proble
     cells : list of CellDocument
         Just the base point when the sweep is not usable. In a one-at-a-time sweep, cells that repeat the base point are still there.
     axes : dict
-        Path of every swept field by the axis' name, the last part of its path.
+        The swept fields by the name of their axis, the last part of the path.
     problems : list of Problem
         What is wrong with the sweep; paths as in the document.
     """
@@ -198,17 +201,18 @@ def expand(root: Node) -> tuple[list[CellDocument], dict[str, Path], list[Proble
         return [CellDocument(base)], {}, []
     problems: list[Problem] = []
     form, axes = _form(sweep, problems)
-    paths = _paths(base, form, axes, problems)
+    named = _named(base, form, axes, problems)
     _check_values(form, axes, problems)
-    if problems:
-        return [CellDocument(base)], {}, problems
+    if problems:  # the good axes, each alone, so that their values are checked all the same
+        bad = {problem.path[2] for problem in problems if len(problem.path) > 2}
+        form, axes = "one_at_a_time", {axis.dotted: axes[axis.dotted] for axis in named.values() if axis.dotted not in bad}
     cells = []
     for point in _points(form, axes):
         node = base
         for dotted, value in point:
             node = assign(node, address(base, dotted), value)
         cells.append(CellDocument(node, {dotted.rpartition(".")[2]: value.plain() for dotted, value in point}))
-    return cells, paths, []
+    return cells, named, problems
 
 
 def _form(sweep: Node, problems: list[Problem]) -> tuple[str, Axes]:
@@ -229,10 +233,9 @@ def _form(sweep: Node, problems: list[Problem]) -> tuple[str, Axes]:
     return used[0], axes
 
 
-def _paths(base: Node, form: str, axes: Axes, problems: list[Problem]) -> dict[str, Path]:
-    """Path of each axis by its name."""
-    paths: dict[str, Path] = {}
-    written: dict[str, str] = {}
+def _named(base: Node, form: str, axes: Axes, problems: list[Problem]) -> dict[str, Axis]:
+    """The axes by their names."""
+    found: dict[str, Axis] = {}
     for dotted in axes:
         place = ("sweep", form, dotted)
         try:
@@ -245,10 +248,10 @@ def _paths(base: Node, form: str, axes: Axes, problems: list[Problem]) -> dict[s
             problems.append(Problem(place, f"{path[0]} cannot be swept: it changes no number of a cell"))
         elif name in RESERVED:
             problems.append(Problem(place, f"an axis cannot be called {name}: results have a column of that name"))
-        elif name in paths:
-            problems.append(Problem(place, f"{written[name]} and {dotted} would both be the axis {name}; sweep one of them"))
-        paths[name], written[name] = path, dotted
-    return paths
+        elif name in found:
+            problems.append(Problem(place, f"{found[name].dotted} and {dotted} would both be the axis {name}; sweep one of them"))
+        found[name] = Axis(dotted, path)
+    return found
 
 
 def _check_values(form: str, axes: Axes, problems: list[Problem]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from yaml.events import (
     AliasEvent,
+    CollectionStartEvent,
     DocumentStartEvent,
     Event,
     MappingEndEvent,
@@ -46,6 +47,11 @@ class Mark:
     line: int = 0  # from 1; 0 when the source has no lines
     column: int = 0
     text: str = ""  # the whole line
+
+    @property
+    def position(self) -> tuple[str, int, int]:
+        """What marks are sorted by."""
+        return self.source, self.line, self.column
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
@@ -183,6 +189,7 @@ class _Composer:
         return Mark(self.source, line + 1, column + 1, self.lines[line] if line < len(self.lines) else "")
 
     def place(self, event: Event) -> Mark:
+        assert event.start_mark is not None
         return self.mark(event.start_mark.line, event.start_mark.column)
 
     def error(self, event: Event, message: str) -> ScenarioError:
@@ -197,6 +204,7 @@ class _Composer:
             node, size = self.alias(event)
             self.count += size - 1
         else:
+            assert isinstance(event, ScalarEvent | CollectionStartEvent)
             if event.tag is not None:
                 self.problems.append(quoted(self.place(event), f"the tag {event.tag} is not allowed; write plain values"))
             if event.anchor is not None:
@@ -267,6 +275,13 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    breaks = not _BREAKS.isdisjoint(text)  # PyYAML folds these line breaks unless they are escaped
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if breaks else None)
+
+
+_BREAKS = frozenset("\r\x85\u2028\u2029\ufeff")
+_Dumper.add_representer(str, _represent_text)
 _TAGS = {
     type(None): "tag:yaml.org,2002:null",
     bool: "tag:yaml.org,2002:bool",

@@ -1,7 +1,7 @@
 """Phase extraction alternating minimisation (PE-AltMin): a hybrid beamformer close to the fully digital one, every slot.
 
 Yu, Shen, Zhang, Letaief, "Alternating minimization algorithms for hybrid precoding in millimeter wave MIMO systems",
-IEEE JSTSP 2016, Algorithm 2 and its OFDM extension.
+IEEE JSTSP 2016, Algorithm 2.
 """
 
 from typing import ClassVar, Literal
@@ -11,35 +11,36 @@ from pydantic import Field
 
 from csisim.beamforming.analog.digital_target import digital_target
 from csisim.beamforming.analog.signal_space import SignalSpace
-from csisim.beamforming.analog.state import PhaseState, for_drops
+from csisim.beamforming.analog.state import PhaseState, for_drops, phases_of
 from csisim.beamforming.base import Phases
 from csisim.channel.base import PathSamples
 from csisim.phy.dims import Dims, PowerBudget
+from csisim.phy.power import constant_modulus
 from csisim.registry import Component
 
 
-def phase_extraction(target: np.ndarray, phases: np.ndarray, iterations: int) -> np.ndarray:
+def phase_extraction(target: np.ndarray, fallback: np.ndarray, iterations: int) -> np.ndarray:
     r"""Phases whose analog beamformer, times a semi-unitary digital one, comes close to ``target``.
 
-    Alternates between the digital part :math:`D_s = V U^H` from the singular value decomposition
-    :math:`T_s^H F_{RF} = U \Sigma V^H` and the phases of :math:`\sum_s T_s D_s^H` (Yu 2016, eq. 20 and 22).
+    Starts from the phases of the target's own columns, then alternates between the digital part :math:`D = V U^H` from the
+    singular value decomposition :math:`T^H F_{RF} = U \Sigma V^H` and the phases of :math:`T D^H` (Yu 2016, eq. 20 and 22).
 
     Parameters
     ----------
-    target : (..., S, antennas, m) complex
-        Digital beamformers of all subcarriers; m may be smaller or larger than the number of RF chains.
-    phases : (..., antennas, T) real
-        Starting phases.
+    target : (..., antennas, m) complex
+        Orthonormal (or zero) columns, m <= T.
+    fallback : (..., antennas, T) real
+        Starting phases of RF chains in excess of the target's columns.
 
     Returns
     -------
     (..., antennas, T) float64
     """
+    phases = phases_of(target, (target.real**2 + target.imag**2).sum(-2), fallback)
     adjoint = target.conj().swapaxes(-1, -2)
     for _ in range(iterations):
-        analog = np.exp(1j * phases).astype(target.dtype)[..., None, :, :]
-        left, _, right = np.linalg.svd(adjoint @ analog, full_matrices=False)
-        phases = np.angle((target @ (left @ right)).sum(-3)).astype(np.float64)
+        left, _, right = np.linalg.svd(adjoint @ constant_modulus(phases, target.dtype), full_matrices=False)
+        phases = np.angle(target @ (left @ right)).astype(np.float64)
     return phases
 
 
@@ -55,7 +56,7 @@ class AltMinConfig(Component):
 class AltMin:
     """PE-AltMin of the fully digital precoder (common phases) and of each user's fully digital combiner.
 
-    Every slot starts from the same random phases, so a slot's beams depend on that slot alone.
+    A slot's beams depend on that slot alone. Several subcarriers share the directions that are strongest over all of them.
     """
 
     Config = AltMinConfig
@@ -71,12 +72,11 @@ class AltMin:
         self, samples: PathSamples, noise_power: float, power: PowerBudget, state: PhaseState, rng: np.random.Generator, steps: int | None = None
     ) -> PhaseState:
         space = SignalSpace.follow(samples, state.space)
-        precoder, combiner = digital_target(
-            space, samples, self.config.target, self.config.target_iterations, noise_power, power, state.dims.num_streams
-        )
-        phi_f, phi_w = for_drops(state.initial, samples.gains.shape[1])
-        phi_f = phase_extraction(precoder, phi_f, self.config.iterations)
-        phi_w = phase_extraction(combiner, phi_w, self.config.iterations)
+        config = self.config
+        target_f, target_w = digital_target(space, samples, config.target, config.target_iterations, noise_power, power, state.dims)
+        fallback_f, fallback_w = for_drops(state.initial, samples.gains.shape[1])
+        phi_f = phase_extraction(target_f, fallback_f, config.iterations)
+        phi_w = phase_extraction(target_w, fallback_w, config.iterations)
         return state.moved(phi_f, phi_w, space)
 
     def beams(self, state: PhaseState) -> tuple[np.ndarray, np.ndarray]:

@@ -85,7 +85,7 @@ class DftCodebook:
     def _strongest(self, responses: np.ndarray, cores: np.ndarray, count: int, over_users: bool) -> np.ndarray:
         """Phases (D, [K,] antennas, count) of the ``count`` beams of largest energy, strongest first."""
         codebook = dft_phases(responses.shape[-2], self.config.oversampling)
-        energies = beam_energies(responses, cores, constant_modulus(codebook).astype(responses.dtype))  # (D, K, Q)
+        energies = beam_energies(responses, cores, constant_modulus(codebook, responses.dtype))  # (D, K, Q)
         if over_users:
             energies = energies.sum(1)
         chosen = np.argsort(-energies, axis=-1, kind="stable")[..., :count]

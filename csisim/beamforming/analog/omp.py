@@ -84,19 +84,15 @@ class Omp:
         self, samples: PathSamples, noise_power: float, power: PowerBudget, state: PhaseState, rng: np.random.Generator, steps: int | None = None
     ) -> PhaseState:
         space = SignalSpace.follow(samples, state.space)
-        precoder, combiner = digital_target(
-            space, samples, self.config.target, self.config.target_iterations, noise_power, power, state.dims.num_streams
-        )
-        phi_f = self._beams_of(np.moveaxis(precoder, 1, 2), state.dims.num_rf)
-        phi_w = self._beams_of(np.moveaxis(combiner, 2, 3), state.dims.num_rx_rf)
-        return state.moved(phi_f, phi_w, space)
+        config = self.config
+        target_f, target_w = digital_target(space, samples, config.target, config.target_iterations, noise_power, power, state.dims)
+        return state.moved(self._imitate(target_f, state.dims.num_rf), self._imitate(target_w, state.dims.num_rx_rf), space)
 
     def beams(self, state: PhaseState) -> tuple[np.ndarray, np.ndarray]:
         return state.beams()
 
-    def _beams_of(self, target: np.ndarray, count: int) -> np.ndarray:
-        """Phases (..., antennas, count) of the dictionary beams that imitate ``target`` (..., antennas, S, m)."""
-        target = target.reshape(*target.shape[:-2], -1)
+    def _imitate(self, target: np.ndarray, count: int) -> np.ndarray:
+        """Phases (..., antennas, count) of the dictionary beams that imitate ``target`` (..., antennas, m)."""
         codebook = dft_phases(target.shape[-2], self.config.oversampling)
-        chosen = matching_pursuit(target, constant_modulus(codebook).astype(target.dtype), count)
+        chosen = matching_pursuit(target, constant_modulus(codebook, target.dtype), count)
         return np.moveaxis(codebook.T[chosen], -1, -2)

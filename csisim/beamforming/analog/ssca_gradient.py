@@ -130,7 +130,7 @@ def _onto_users_antennas(responses: np.ndarray, on_paths: np.ndarray) -> np.ndar
     if len(responses) == 1:
         on_paths = on_paths.sum(0, keepdims=True)
     n, d, k, p, t = on_paths.shape
-    stacked = np.moveaxis(on_paths, 0, 1).reshape(d, n * k * p, t)
+    stacked = on_paths.transpose(1, 2, 0, 3, 4).reshape(d, k * n * p, t)
     return side_by_side(side_by_side(responses).swapaxes(0, 1)) @ stacked / count
 
 

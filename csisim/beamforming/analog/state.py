@@ -48,7 +48,7 @@ class PhaseState:
 
 def analog_pair(phi_f: np.ndarray, phi_w: np.ndarray, dims: Dims) -> tuple[np.ndarray, np.ndarray]:
     """F_RF and W_RF from their phases (Kang 2022, eq. 18, with the missing 1/sqrt(N)), in the precision of the link."""
-    return constant_modulus(phi_f).astype(dims.complex_dtype), constant_modulus(phi_w).astype(dims.complex_dtype)
+    return constant_modulus(phi_f, dims.complex_dtype), constant_modulus(phi_w, dims.complex_dtype)
 
 
 def for_drops(phases: Phases, drops: int) -> Phases:

@@ -15,44 +15,138 @@ so an iteration costs the same for any number of transmit chains, and no directi
 import numpy as np
 from numba import njit
 
-#: no reordering that lets NaN or infinity through unseen
+from csisim.phy.dims import PowerBudget
+from csisim.phy.power import normalise
+
+#: no licence to assume that NaN and infinity never happen
 _FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 _TINY = 1e-60
+#: smallest error that a weight may see, just above what double precision leaves of 1 - w^H H f
+_SMALLEST_ERROR = 1e-12
+
+
+def alternate(
+    channel: np.ndarray,
+    start: np.ndarray,
+    noise_power: float,
+    power: PowerBudget,
+    *,
+    joint: bool,
+    recursion: bool = False,
+    iterations: int,
+    tolerance: float = 0.0,
+) -> np.ndarray:
+    """Improve precoders; one problem after the other, so that a result never depends on the batch it is in.
+
+    Parameters
+    ----------
+    channel : (B, K, R, T) complex
+    start : (B, K, T, n) complex
+        Meets the power constraint, which every iteration meets again by rescaling.
+    joint
+        Weights from the whole error matrix (WMMSE) or from its diagonal (SCA).
+    recursion
+        Weights of the dual recursion of Kang's Algorithm 2 instead of the MMSE weights that it converges to.
+    iterations
+        Updates of the precoder.
+    tolerance
+        Stop, after 20 iterations at the earliest, when the rate grows by less than this fraction; 0 never stops.
+
+    Returns
+    -------
+    (B, K, T, n) complex, of the channel's type; computed in double precision
+    """
+    if iterations == 0:
+        return start
+    batch, num_users, num_rx, num_tx = channel.shape
+    num_streams = start.shape[3]
+    rows, columns = num_users * num_rx, num_users * num_streams
+    h = channel.reshape(batch, rows, num_tx).astype(np.complex128)
+    adjoint = np.ascontiguousarray(h.conj().swapaxes(-1, -2))
+    received = h @ np.moveaxis(start, 1, 2).reshape(batch, num_tx, columns)
+    coordinates = np.empty_like(received)
+    _alternate(
+        h @ adjoint,
+        received,
+        coordinates,
+        num_users,
+        float(noise_power),
+        float(power.total),
+        power.constraint == "per_user",
+        joint,
+        recursion,
+        int(iterations),
+        float(tolerance),
+    )
+    precoder = np.moveaxis((adjoint @ coordinates).reshape(batch, num_tx, num_users, num_streams), 2, 1)
+    return normalise(precoder, power).astype(channel.dtype)
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _invert(a):
-    """Invert a Hermitian positive definite matrix in place (Gauss-Jordan without pivoting); returns log det."""
+def _alternate(gram, received, coordinates, num_users, noise_power, total, per_user, joint, recursion, iterations, tolerance):
+    """The iterations on G (B, K R, K R), H F (B, K R, K n) and X (B, K R, K n), the last two overwritten."""
+    batch, rows, columns = received.shape
+    num_rx, num_streams = rows // num_users, columns // num_users
+    w, e = np.empty((rows, num_streams), np.complex128), np.empty((num_users, num_streams, num_streams), np.complex128)
+    a, p = np.empty((num_rx, num_rx), np.complex128), np.empty((columns, rows), np.complex128)
+    q, c = np.empty((rows, columns), np.complex128), np.empty((columns, columns), np.complex128)
+    small, pivot_row = np.empty((num_streams, num_streams), np.complex128), np.empty(max(rows, columns), np.complex128)
+    t = np.empty(columns)
+    for b in range(batch):
+        g, s, x = gram[b], received[b], coordinates[b]
+        for i in range(columns):
+            t[i] = 0.0
+        before = 0.0
+        for iteration in range(iterations):
+            _combine(s, noise_power, a, pivot_row, w, e)
+            trace, rate = _weigh(w, e, t, joint, recursion, small, pivot_row)
+            if iteration >= 20 and rate - before < tolerance * rate:
+                break
+            before = rate
+            _precode(g, w, e, max(noise_power * trace / total, _TINY), p, q, c, pivot_row, x)
+            _multiply(g, x, s)
+            _rescale(x, s, num_users, total, per_user)
+            if recursion:
+                _recurse(t, w, s, noise_power)
+
+
+@njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
+def _invert(a, pivot_row):
+    """Invert a Hermitian positive definite matrix in place (Gauss-Jordan, no pivoting needed); returns log det."""
     size = a.shape[0]
     log_det = 0.0
     for p in range(size):
         pivot = a[p, p].real
         log_det += np.log(pivot)
-        a[p, p] = 1.0
         for c in range(size):
-            a[p, c] /= pivot
+            pivot_row[c] = a[p, c] / pivot
         for i in range(size):
             if i != p:
                 factor = a[i, p]
-                a[i, p] = 0.0
                 for c in range(size):
-                    a[i, c] -= factor * a[p, c]
+                    a[i, c] -= factor * pivot_row[c]
+                a[i, p] = -factor / pivot
+        for c in range(size):
+            a[p, c] = pivot_row[c]
+        a[p, p] = 1.0 / pivot
     return log_det
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
 def _multiply(a, b, out):
-    """out = a b, row by row so that the inner loop runs over contiguous memory."""
+    """out = a b. Successive steps touch different rows of ``out``, so that none waits for the one before."""
     for i in range(a.shape[0]):
-        out[i] = 0.0
-        for j in range(a.shape[1]):
+        for c in range(b.shape[1]):
+            out[i, c] = 0.0
+    for j in range(b.shape[0]):
+        for i in range(a.shape[0]):
             factor = a[i, j]
             for c in range(b.shape[1]):
                 out[i, c] += factor * b[j, c]
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _combine(s, noise_power, a, w, e):
+def _combine(s, noise_power, a, pivot_row, w, e):
     """MMSE combiners w (K R, n) and error matrices e (K, n, n) of what is received, s = H F (K R, K n)."""
     num_users, num_streams = e.shape[0], e.shape[1]
     num_rx = a.shape[0]
@@ -65,7 +159,7 @@ def _combine(s, noise_power, a, w, e):
                     value += s[row + i, c] * np.conj(s[row + j, c])
                 a[i, j], a[j, i] = value, np.conj(value)
             a[i, i] += noise_power
-        _invert(a)
+        _invert(a, pivot_row)
         for n in range(num_streams):
             for i in range(num_rx):
                 value = 0j
@@ -82,80 +176,81 @@ def _combine(s, noise_power, a, w, e):
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _weigh(w, e, joint, floor, inverse):
-    """Keep of E what the weights see, floored; returns sum_k tr(E_k^-1 W_k^H W_k) and -sum_k log det E_k."""
+def _weigh(w, e, t, joint, recursion, inverse, pivot_row):
+    """Keep of E what the weights E^-1 shall see; returns sum_k tr(E_k^-1 W_k^H W_k) and -sum_k log det E_k."""
     num_users, num_streams = e.shape[0], e.shape[1]
     num_rx = w.shape[0] // num_users
     trace, rate = 0.0, 0.0
     for k in range(num_users):
         for n in range(num_streams):
-            for p in range(num_streams):
-                if n == p:
-                    e[k, n, n] = max(e[k, n, n].real, floor)
+            for m in range(num_streams):
+                if n == m:
+                    error = np.exp(-t[k * num_streams + n]) if recursion else e[k, n, n].real
+                    e[k, n, n] = max(error, _SMALLEST_ERROR)
                 elif not joint:
-                    e[k, n, p] = 0.0
-                inverse[n, p] = e[k, n, p]
-        rate -= _invert(inverse)
+                    e[k, n, m] = 0.0
+                inverse[n, m] = e[k, n, m]
+        rate -= _invert(inverse, pivot_row)
         for n in range(num_streams):
-            for p in range(num_streams):
-                value = 0j
-                for i in range(k * num_rx, (k + 1) * num_rx):
-                    value += w[i, n] * np.conj(w[i, p])
-                trace += (inverse[p, n] * value).real
+            for m in range(num_streams):
+                if joint or n == m:
+                    value = 0j
+                    for i in range(k * num_rx, (k + 1) * num_rx):
+                        value += w[i, n] * np.conj(w[i, m])
+                    trace += (inverse[m, n] * value).real
     return trace, rate
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _precode(g, w, e, tau, p, c, x, s):
-    """x = W (W^H G W + tau E)^-1 and s = G x."""
+def _precode(g, w, e, tau, p, q, c, pivot_row, x):
+    """x = W (W^H G W + tau E)^-1, by rows: p = W^H G, q = p^H, c = W^H q + tau E."""
     num_users, num_streams = e.shape[0], e.shape[1]
-    num_rx = w.shape[0] // num_users
-    size = g.shape[0]
-    for k in range(num_users):
-        for n in range(num_streams):
-            row = k * num_streams + n
-            p[row] = 0.0
-            for i in range(k * num_rx, (k + 1) * num_rx):
-                factor = np.conj(w[i, n])
-                for j in range(size):
-                    p[row, j] += factor * g[i, j]
-            for m in range(k + 1):
-                for q in range(num_streams):
-                    value = 0j
-                    for i in range(m * num_rx, (m + 1) * num_rx):
-                        value += p[row, i] * w[i, q]
-                    if m == k:
-                        value += tau * e[k, n, q]
-                    c[row, m * num_streams + q] = value
-                    c[m * num_streams + q, row] = np.conj(value)
-    _invert(c)
+    num_rx, rows, columns = w.shape[0] // num_users, g.shape[0], c.shape[0]
+    p[:], c[:], x[:] = 0.0, 0.0, 0.0
     for k in range(num_users):
         for i in range(k * num_rx, (k + 1) * num_rx):
-            x[i] = 0.0
             for n in range(num_streams):
+                factor = np.conj(w[i, n])
+                for j in range(rows):
+                    p[k * num_streams + n, j] += factor * g[i, j]
+    for i in range(rows):
+        for j in range(columns):
+            q[i, j] = np.conj(p[j, i])
+    for k in range(num_users):
+        for i in range(k * num_rx, (k + 1) * num_rx):
+            for n in range(num_streams):
+                factor = np.conj(w[i, n])
+                for j in range(columns):
+                    c[k * num_streams + n, j] += factor * q[i, j]
+        for n in range(num_streams):
+            for m in range(num_streams):
+                c[k * num_streams + n, k * num_streams + m] += tau * e[k, n, m]
+    _invert(c, pivot_row)
+    for k in range(num_users):
+        for n in range(num_streams):
+            for i in range(k * num_rx, (k + 1) * num_rx):
                 factor = w[i, n]
-                for j in range(c.shape[1]):
+                for j in range(columns):
                     x[i, j] += factor * c[k * num_streams + n, j]
-    _multiply(g, x, s)
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
 def _rescale(x, s, num_users, total, per_user):
-    """Meet the power constraint: the norm of a column is x^H G x = x^H s."""
+    """Meet the power constraint: the squared norm of a precoder's column is x^H G x = x^H s."""
     num_streams = x.shape[1] // num_users
     power = np.zeros(num_users)
     for i in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            power[c // num_streams] += x[i, c].real * s[i, c].real + x[i, c].imag * s[i, c].imag
+        for k in range(num_users):
+            for c in range(k * num_streams, (k + 1) * num_streams):
+                power[k] += x[i, c].real * s[i, c].real + x[i, c].imag * s[i, c].imag
     everything = power.sum()
-    for c in range(x.shape[1]):
-        if per_user:
-            scale = np.sqrt(total / num_users / max(power[c // num_streams], _TINY))
-        else:
-            scale = np.sqrt(total / max(everything, _TINY))
-        for i in range(x.shape[0]):
-            x[i, c] *= scale
-            s[i, c] *= scale
+    for k in range(num_users):
+        power[k] = np.sqrt(total / num_users / max(power[k], _TINY) if per_user else total / max(everything, _TINY))
+    for i in range(x.shape[0]):
+        for k in range(num_users):
+            for c in range(k * num_streams, (k + 1) * num_streams):
+                x[i, c] *= power[k]
+                s[i, c] *= power[k]
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
@@ -174,64 +269,3 @@ def _recurse(t, w, s, noise_power):
                 value -= np.conj(w[i, n]) * s[i, c]
             error += value.real**2 + value.imag**2
         t[row] = min(max(t[row] + 1.0 - error * np.exp(t[row]), -10.0), 12.0)
-
-
-@njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
-def alternate(channel, precoder, noise_power, total, per_user, joint, recursion, iterations, tolerance, floor):
-    """Improve precoders in place; one problem after the other, so a result never depends on the batch it is in.
-
-    Parameters
-    ----------
-    channel : (B, K, R, T) complex128
-    precoder : (B, K, T, n) complex128
-        The start, which meets the power constraint; overwritten with the result (up to rounding of its norm).
-    noise_power, total : float
-    per_user : bool
-        Every user ``total / K`` (by rescaling), or all together ``total``.
-    joint : bool
-        Weights from the whole error matrix (WMMSE) or from its diagonal (SCA).
-    recursion : bool
-        Weights of the dual recursion of Algorithm 2 instead of the MMSE weights it converges to.
-    iterations : int
-    tolerance : float
-        Stop, after 20 iterations at the earliest, when the rate grows by less than this fraction; 0 never stops.
-    floor : float
-        Smallest error a weight may see.
-    """
-    batch, num_users, num_rx, num_tx = channel.shape
-    num_streams = precoder.shape[3]
-    rows, columns = num_users * num_rx, num_users * num_streams
-    g, s, x = np.empty((rows, rows), np.complex128), np.empty((rows, columns), np.complex128), np.empty((rows, columns), np.complex128)
-    w, e = np.empty((rows, num_streams), np.complex128), np.empty((num_users, num_streams, num_streams), np.complex128)
-    a, small = np.empty((num_rx, num_rx), np.complex128), np.empty((num_streams, num_streams), np.complex128)
-    p, c = np.empty((columns, rows), np.complex128), np.empty((columns, columns), np.complex128)
-    f, adjoint = np.empty((num_tx, columns), np.complex128), np.empty((num_tx, rows), np.complex128)
-    t = np.empty(columns)
-    for b in range(batch):
-        h = channel[b].reshape(rows, num_tx)
-        for k in range(num_users):
-            for n in range(num_streams):
-                f[:, k * num_streams + n] = precoder[b, k, :, n]
-        adjoint[:] = np.conj(h.T)
-        _multiply(h, adjoint, g)
-        _multiply(h, f, s)
-        t[:] = 0.0
-        before = 0.0
-        for iteration in range(iterations):
-            _combine(s, noise_power, a, w, e)
-            if recursion:
-                for row in range(columns):
-                    e[row // num_streams, row % num_streams, row % num_streams] = np.exp(-t[row])
-            trace, rate = _weigh(w, e, joint, floor, small)
-            if iteration >= 20 and rate - before < tolerance * rate:
-                break
-            before = rate
-            _precode(g, w, e, max(noise_power * trace / total, _TINY), p, c, x, s)
-            _rescale(x, s, num_users, total, per_user)
-            if recursion:
-                _recurse(t, w, s, noise_power)
-        if iterations > 0:
-            _multiply(adjoint, x, f)
-        for k in range(num_users):
-            for n in range(num_streams):
-                precoder[b, k, :, n] = f[:, k * num_streams + n]

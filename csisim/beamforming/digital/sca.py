@@ -6,9 +6,8 @@ import numpy as np
 from pydantic import Field
 
 from csisim.beamforming.digital.alternating import alternate
-from csisim.beamforming.digital.starts import Start, start_precoder
+from csisim.beamforming.digital.linear import Start, fold, start_precoder, unfold
 from csisim.phy.dims import PowerBudget
-from csisim.phy.power import normalise
 from csisim.registry import Component
 
 
@@ -17,7 +16,7 @@ class ScaConfig(Component):
 
     kind: Literal["sca"] = "sca"
     iterations: int = Field(5, ge=0, description="Iterations from the start")
-    start: Start = Field("svd", description="First precoder")
+    start: Literal["svd", "mf", "zf", "random"] = Field("svd", description="First precoder")
     weights: Literal["mmse", "recursion"] = Field("mmse", description="1/MSE, or the paper's dual recursion towards it")
     tau: Literal["closed", "bisection"] = Field("closed", description="Multiplier of the power constraint: closed form, or bisection")
 
@@ -32,11 +31,8 @@ class Sca:
 
     def design(self, channel: np.ndarray, noise_power: float, power: PowerBudget, num_streams: int) -> tuple[np.ndarray, None]:
         """Precoder (D, K, S, T, n) for a channel (D, K, S, R, T); combiners are the MMSE ones."""
-        drops, users, subcarriers, num_rx, num_tx = channel.shape
-        flat = np.moveaxis(channel, 2, 1).reshape(drops * subcarriers, users, num_rx, num_tx)
-        c = self.config
-        precoder = sca(flat, noise_power, num_streams, power, iterations=c.iterations, start=c.start, weights=c.weights, tau=c.tau)
-        return np.moveaxis(precoder.reshape(drops, subcarriers, users, num_tx, num_streams), 1, 2), None
+        options = self.config.model_dump(exclude={"kind"})
+        return unfold(sca(fold(channel), noise_power, num_streams, power, **options), channel.shape[2]), None
 
 
 def sca(
@@ -52,17 +48,4 @@ def sca(
 ) -> np.ndarray:
     """Precoder (B, K, T, n) of a batch of channels (B, K, R, T)."""
     first = start_precoder(channel, num_streams, power, start)
-    precoder = np.array(first, np.complex128, order="C")
-    alternate(
-        np.ascontiguousarray(channel, np.complex128),
-        precoder,
-        float(noise_power),
-        float(power.total),
-        power.constraint == "per_user",
-        False,
-        weights == "recursion",
-        int(iterations),
-        0.0,
-        1e-12,
-    )
-    return normalise(precoder, power).astype(channel.dtype, copy=False)
+    return alternate(channel, first, noise_power, power, joint=False, recursion=weights == "recursion", iterations=iterations)

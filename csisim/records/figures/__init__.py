@@ -3,6 +3,8 @@
 ``csisim run`` leaves the scenario's ``plots`` behind, ``csisim plot`` makes them again or makes others.
 """
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +15,15 @@ if TYPE_CHECKING:
     from csisim.scenario.schema import Plot
 
 
-def render_all(results_dir: str | Path) -> list[Path]:
+def render_all(results_dir: str | Path, columns: int = 1) -> list[Path]:
     """Draw every plot of a results folder into its ``figures/``; the written files, in the plots' order.
+
+    Parameters
+    ----------
+    results_dir : path
+        ``results/<name>``.
+    columns : {1, 2}
+        Width in journal columns (3.5 in, 7 in).
 
     Raises
     ------
@@ -22,12 +31,12 @@ def render_all(results_dir: str | Path) -> list[Path]:
         If there is nothing to draw yet, or a plot asks for what the results do not hold.
     """
     results = Results.read(results_dir)
-    folder = results.folder / "figures"
     written: list[Path] = []
-    for plot in plots(results):
-        picture = KINDS[plot.kind](results, plot)
-        stem = folder / picture.name
-        written += write(results, picture, [stem.parent / f"{stem.name}{suffix}" for suffix in (".png", ".pdf", ".csv")])
+    names: Counter[str] = Counter()
+    for picture in (render(results, plot) for plot in plots(results)):
+        names[picture.name] += 1
+        number = names[picture.name]
+        written += write(results, picture if number == 1 else replace(picture, name=f"{picture.name}-{number}"), columns=columns)
     return written
 
 
@@ -45,23 +54,29 @@ def plots(results: Results) -> "list[Plot]":
     return [Plot(kind="versus", x=axis) for axis in results.axes] + [Plot(kind="frames"), Plot(kind="signaling")]
 
 
-def write(results: Results, picture: Picture, paths: list[Path], columns: int = 1) -> list[Path]:
-    """Write a picture to files, each in the format its suffix names (``.csv``: the numbers).
+def write(results: Results, picture: Picture, path: Path | None = None, columns: int = 1) -> list[Path]:
+    """Write a picture; the written files.
 
     Parameters
     ----------
+    results : Results
+    picture : Picture
+    path : Path, optional
+        One file in the format its suffix names (``.csv``: the numbers). Without it: PNG, PDF and CSV in the results' ``figures/``.
     columns : {1, 2}
         Width in journal columns.
     """
     from csisim.records.figures.style import draw, save
 
+    folder = results.folder / "figures"
+    paths = [path] if path is not None else [folder / f"{picture.name}{suffix}" for suffix in (".png", ".pdf", ".csv")]
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
     figure = draw(picture, [scheme.name for scheme in results.scenario.schemes], columns)
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".csv":
-            picture.table.to_csv(path, index=False, float_format="%.9g", lineterminator="\n")
+    for file in paths:
+        if file.suffix == ".csv":
+            picture.table.to_csv(file, index=False, float_format="%.9g", lineterminator="\n")
         else:
-            save(figure, path)
+            save(figure, file)
     return paths
 
 

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from csisim.records.schema import METRICS
-
 if TYPE_CHECKING:
     from csisim.records.figures.data import Results
 
@@ -44,11 +42,18 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "csi_age_slots": ("Age of the CSI behind the precoder", "", "slots"),
     "pilot_bits": ("Pilot bits per user", "", ""),
     "feedback_bits": ("Feedback bits per user", "", ""),
-    "signaling_bits": ("Signaling bits per user and superframe", "", ""),
+    "signaling_bits": ("Signaling bits per user", "", ""),
 }
 
 #: Fields of ``system`` in the order a reader expects them, with their symbols.
-SYSTEM = {"num_tx": "$N_t$", "num_rf": "$N_t^{RF}$", "num_rx": "$N_r$", "num_rx_rf": "$N_r^{RF}$", "num_users": "$K$", "num_streams": "$N_s$"}
+SYSTEM = {
+    "num_tx": "$N_t$",
+    "num_rf": "$N_t^{RF}$",
+    "num_rx": "$N_r$",
+    "num_rx_rf": "$N_r^{RF}$",
+    "num_users": "$K$",
+    "num_streams": "$N_s$",
+}
 
 SNR = {"per_user": r"P/σ² per user, $\Vert F_{RF}F_{BB,k}\Vert^2 = N_s$", "total": r"$P_T$/σ², shared by all users"}
 
@@ -67,7 +72,7 @@ def axis_label(name: str) -> str:
 
 def metric_label(name: str) -> str:
     """Label of a metric: words and unit."""
-    unit = WORDS[name][2] if name in WORDS else METRICS.get(name, "")
+    unit = WORDS[name][2]
     return spell(name) + (f" ({unit})" if unit else "")
 
 
@@ -90,7 +95,9 @@ def conditions(results: "Results", x: str | None = None, evaluated: bool = False
         parts.append(f"$L$ = {scenario.pilots.length if isinstance(scenario.pilots.length, int) else '$N_t^{RF}$'}")
     channel = scenario.channel.kind + "".join(f" ({value})" for value in [getattr(scenario.channel, "statistics", None)] if value)
     parts += [channel, f"{clock.frames} frames × {clock.slots_per_frame} slots"]
-    others = {name: value for name, value in held.items() if name not in SYSTEM and name not in ("snr_db", "length", "frames", "slots_per_frame")}
+    others = {
+        name: value for name, value in held.items() if name not in SYSTEM and name not in ("snr_db", "length", "frames", "slots_per_frame")
+    }
     parts += [f"{spell(name, lower=True)} {_shown(value)}" for name, value in others.items()]
     drops = scenario.drops * scenario.replicas
     text = ", ".join(parts) + f"; {drops} drop{'s' * (drops != 1)}"

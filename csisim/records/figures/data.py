@@ -30,15 +30,6 @@ def paired_ratio(values: np.ndarray, reference: np.ndarray) -> tuple[float, floa
 
 
 @dataclass(frozen=True, eq=False)
-class Axis:
-    """A swept field: where it stands in the scenario, the values it takes in the sweep's order, and which axes move with it."""
-
-    path: str
-    values: list[Any]
-    together: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, eq=False)
 class Results:
     """One results folder.
 
@@ -51,13 +42,16 @@ class Results:
     cells : DataFrame
         One row per finished cell, replica and scheme.
     axes : dict
-        Swept axes by name.
+        Values of each swept axis, as its column holds them: numbers ascending, anything else in the sweep's order.
+    base : dict
+        Values of the swept axes at the base point (of a grid: its first cell).
     """
 
     folder: Path
     scenario: "Scenario"
     cells: "pd.DataFrame"
-    axes: dict[str, Axis]
+    axes: dict[str, list[Any]]
+    base: dict[str, Any]
 
     @classmethod
     def read(cls, folder: str | Path) -> "Results":
@@ -75,8 +69,15 @@ class Results:
         cells = cells[cells["status"] == "ok"]
         if cells.empty:
             raise CsisimError(f"{folder}: no finished cell to draw yet; run the scenario again to finish it")
-        scenario = load_scenario(store.scenario)
-        return cls(store.root, scenario, cells, _axes(scenario))
+        loaded = load_scenario(store.scenario)
+        axes, base = {}, {}
+        for name in loaded.axes:
+            swept = [cell.axes[name] for cell in loaded.cells]
+            column = [axis_value(value, axis_type(swept)) for value in swept]
+            base[name] = column[0]
+            values = [value for value in dict.fromkeys(column) if is_at(cells, name, value).any()]
+            axes[name] = values if any(value is None or isinstance(value, str) for value in values) else sorted(values)
+        return cls(store.root, loaded.scenario, cells, axes, base)
 
     def schemes(self, chosen: Sequence[str] | None = None) -> list["SchemeConfig"]:
         """Configurations of the chosen schemes (all without a choice), in the order asked for.
@@ -92,40 +93,23 @@ class Results:
             raise CsisimError(f"{self.folder}: no scheme {', '.join(unknown)}; there are {', '.join(known)}")
         return [known[name] for name in (chosen or known)]
 
-    def axis(self, name: str) -> Axis:
-        """A swept axis.
+    def values(self, axis: str) -> list[Any]:
+        """Values of a swept axis that have finished cells.
 
         Raises
         ------
         CsisimError
-            If it was not swept.
+            If the axis was not swept.
         """
-        if name not in self.axes:
-            raise CsisimError(f"{self.folder}: {name!r} was not swept; swept are: {', '.join(self.axes) or 'no axes'}")
-        return self.axes[name]
-
-    def values(self, name: str) -> list[Any]:
-        """Values of an axis that have finished cells: numbers ascending, anything else in the sweep's order."""
-        swept = [*self.axis(name).values, self._base(name)]
-        type_ = axis_type(swept)
-        values = list(dict.fromkeys(axis_value(value, type_) for value in swept))
-        if not any(value is None or isinstance(value, (str, bool)) for value in values):
-            values.sort()
-        return [value for value in values if is_at(self.cells, name, value).any()]
+        if axis not in self.axes:
+            raise CsisimError(f"{self.folder}: {axis!r} was not swept; swept are: {', '.join(self.axes) or 'no axes'}")
+        return self.axes[axis]
 
     def held(self, x: str | None = None) -> dict[str, Any]:
-        """Values at which all axes but ``x`` (and those that move together with it) are held.
-
-        The base point's, or the first swept value where the base point was not run.
-        """
-        free = {x, *(self.axis(x).together if x is not None else ())}
-        held = {}
-        for name in self.axes:
-            if name not in free:
-                values = self.values(name)
-                base = axis_value(self._base(name), axis_type([*self.axis(name).values, self._base(name)]))
-                held[name] = base if base in values else values[0]
-        return held
+        """Values at which all axes but ``x`` (and those that a zip moves together with it) are held: the base point's."""
+        sweep = self.scenario.sweep
+        moving = {x, *self.axes} if x is not None and sweep is not None and sweep.zip is not None else {x}
+        return {name: value for name, value in self.base.items() if name not in moving}
 
     def along(self, x: str | None = None) -> "pd.DataFrame":
         """Cells along axis ``x``, every other axis held; the base point's cells without an axis. One row per replica."""
@@ -159,28 +143,7 @@ class Results:
         table = pd.concat(parts, ignore_index=True)
         return table.assign(unit=table.groupby(["replica", "drop"], sort=True).ngroup())
 
-    def _base(self, name: str) -> Any:
-        """Value of a swept field at the base point; a component's is its kind."""
-        value: Any = self.scenario
-        for part in self.axes[name].path.split("."):
-            if isinstance(value, list):
-                value = value[int(part)] if part.isdecimal() else next(item for item in value if item.name == part)
-            else:
-                value = getattr(value, part, None)
-        return getattr(value, "kind", value)
-
 
 def is_at(cells: "pd.DataFrame", axis: str, value: Any) -> "pd.Series[bool]":
     """Which rows have this value on an axis; None is a value like any other."""
     return cells[axis].isna() if value is None else cells[axis] == value
-
-
-def _axes(scenario: "Scenario") -> dict[str, Axis]:
-    sweep = scenario.sweep
-    axes: dict[str, Axis] = {}
-    for form in (sweep.grid, sweep.zip, sweep.one_at_a_time) if sweep is not None else ():
-        names = {path: path.rpartition(".")[2] for path in form or {}}
-        for path, values in (form or {}).items():
-            together = frozenset(names.values()) - {names[path]} if sweep is not None and form is sweep.zip else frozenset()
-            axes[names[path]] = Axis(path, values, together)
-    return axes

@@ -59,7 +59,8 @@ def versus(results: Results, plot: "Plot") -> Picture:
 
 def nmse(results: Results, plot: "Plot") -> Picture:
     """An NMSE in dB along a swept axis: dB of the mean of ratios."""
-    x, y = _axis(results, plot), plot.y if plot.y and plot.y.startswith("nmse") else "nmse_estimate"
+    x = _axis(results, plot)
+    y = str(plot.y) if plot.y is not None and plot.y.startswith("nmse") else "nmse_estimate"
     table = _along(results, plot, x, y)
     table = table[table[y] > 0].reset_index(drop=True)  # perfect CSI has no error to show in dB
     if table.empty:
@@ -81,7 +82,7 @@ def frames(results: Results, plot: "Plot") -> Picture:
     if reference is None:
         for name in names:
             rows += [_row(name, "frame", t + 1, y, Moments.of(values)) for t, values in enumerate(means[name].T)]
-        label, value, band = metric_label(y), y, BAND
+        label, value, band = metric_label(y), str(y), BAND
     else:
         base = means.get(reference)
         base = _frame_means(results, results.schemes([reference])[0].name, y) if base is None else base
@@ -112,7 +113,7 @@ def net_rate(results: Results, plot: "Plot") -> Picture:
     table = _table(rows)
     contenders = [scheme.name for scheme in schemes if scheme.analog.kind != "none"]
     best = _winners(table, contenders)
-    table["best"] = [row.scheme == best[row.num_frames] for row in table.itertuples()]
+    table["best"] = table["scheme"] == table["num_frames"].map(best)
     spans = _spans(best)
     verdict = "; ".join(f"{name} at $T_f$ = {first}" + (f"–{last}" if last > first else "") for name, first, last in spans)
     sampling = _sampling_words(schemes, charged, clock.slots_per_frame)
@@ -166,17 +167,16 @@ def rate_vs_bits(results: Results, plot: "Plot") -> Picture:
     rows: list[dict[str, Any]] = []
     for scheme in results.schemes(plot.schemes):
         for value in results.values(x) if x is not None else [None]:
-            for _, point in _at(points, scheme.name, x, value).iterrows():
-                row = _row(scheme.name, "signaling_bits", float(point["signaling_bits"]), y, Moments.from_columns(point, y))
+            for point in _at(points, scheme.name, x, value):
+                row = _row(scheme.name, "signaling_bits", point["signaling_bits"], y, _moments(point, y))
                 rows.append(row | ({x: value} if x is not None else {}))
     along = f"Each curve runs through {spell(x, lower=True)} = {', '.join(map(str, results.values(x)))}. " if x is not None else ""
     title = plot.title or f"{spell(y)} versus signaling bits"
     caption = f"{conditions(results, x, evaluated=True)} {along}Bits of one superframe of {results.scenario.clock.frames} frames. {BAND}"
     name = f"rate_vs_bits-{y}" + (f"-{x}" if x is not None else "")
     table = _table(rows)
-    return Picture(
-        name, table, "signaling_bits", y, metric_label("signaling_bits"), metric_label(y), title, caption, form="points", log_x=True
-    )
+    x_label = f"{metric_label('signaling_bits')} and superframe"
+    return Picture(name, table, "signaling_bits", y, x_label, metric_label(y), title, caption, form="points", log_x=True)
 
 
 def cdf(results: Results, plot: "Plot") -> Picture:
@@ -190,7 +190,7 @@ def cdf(results: Results, plot: "Plot") -> Picture:
         rows = results.slots(scheme.name, [y])
         rows = rows[rows["frame"] >= first]
         if y == "rate_user":
-            users = pd.DataFrame(np.stack(rows[y].to_numpy()), index=rows.index).groupby(rows["unit"]).mean()
+            users = pd.DataFrame(rows[y].tolist(), index=rows.index).groupby(rows["unit"]).mean()
             values = np.sort(users.to_numpy(float).ravel())
         else:
             values = np.sort(rows.groupby("unit")[y].mean().dropna().to_numpy(float))
@@ -220,13 +220,13 @@ def _axis(results: Results, plot: "Plot") -> str:
         return next(iter(results.axes))
     if plot.x is None:
         raise CsisimError(f"a {plot.kind} plot needs x, one of the swept axes: {', '.join(results.axes) or 'none is swept'}")
-    results.axis(plot.x)
+    results.values(plot.x)
     return plot.x
 
 
-def _at(points: "pd.DataFrame", scheme: str, axis: str | None, value: Any) -> "pd.DataFrame":
+def _at(points: "pd.DataFrame", scheme: str, axis: str | None, value: Any) -> list[dict[Any, Any]]:
     points = points[points["scheme"] == scheme]
-    return points if axis is None else points[is_at(points, axis, value)]
+    return (points if axis is None else points[is_at(points, axis, value)]).to_dict("records")
 
 
 def _along(results: Results, plot: "Plot", x: str, y: str) -> "pd.DataFrame":
@@ -234,12 +234,12 @@ def _along(results: Results, plot: "Plot", x: str, y: str) -> "pd.DataFrame":
     rows = []
     for scheme in results.schemes(plot.schemes):
         for value in results.values(x):
-            for _, point in _at(points, scheme.name, x, value).iterrows():
+            for point in _at(points, scheme.name, x, value):
                 rows.append(_row(scheme.name, x, value, y, _moments(point, y)))
     return _table([row for row in rows if not np.isnan(row[y])], f"{results.folder}: {y} is null in every cell along {x}")
 
 
-def _moments(point: "pd.Series", metric: str) -> Moments:
+def _moments(point: dict[Any, Any], metric: str) -> Moments:
     """Moments of a metric of one cell; bits are booked, not estimated, and have a mean only."""
     return Moments.from_columns(point, metric) if f"{metric}_mean" in point else Moments(1, float(point[metric]), 0.0)
 
@@ -281,7 +281,7 @@ def _cumulative_net_rate(results: Results, scheme: str, silent_slots: int) -> np
 def _winners(table: "pd.DataFrame", contenders: Sequence[str]) -> dict[int, str]:
     """Best contender at each number of frames; the first named where some are equal."""
     values = table.pivot(index="num_frames", columns="scheme", values="net_rate_bps_hz")[list(contenders)]
-    return {int(frames): str(name) for frames, name in values.idxmax(axis=1).items()}
+    return dict(zip(values.index.tolist(), values.idxmax(axis=1).tolist(), strict=True))
 
 
 def _spans(best: dict[int, str]) -> list[tuple[str, int, int]]:

@@ -3,8 +3,8 @@
 Matplotlib is imported inside the functions, without pyplot: nothing here touches global state or needs a display.
 """
 
-import textwrap
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (7, 2)))
 
 WIDTH_IN = {1: 3.5, 2: 7.0}
-RC = {
+RC: dict[Any, Any] = {
     "font.family": "serif",
     "font.serif": ["STIXGeneral"],
     "mathtext.fontset": "stix",
@@ -61,12 +61,14 @@ def draw(picture: Picture, schemes: Sequence[str], columns: int = 1) -> "Figure"
 
     with matplotlib.rc_context(RC):
         width = WIDTH_IN[columns]
-        per_line = int(25.5 * width)
-        title = textwrap.fill(picture.title, int(0.72 * per_line))
-        caption = _wrapped(picture.caption, per_line)
-        shown = _labels(picture)
-        legend_columns = max(1, min(len(shown), int(15 * width) // (max(map(len, shown.values())) + 7)))
-        legend_in = 0.16 * -(-len(shown) // legend_columns) + 0.08
+        title = _wrapped(picture.title, TITLE_PT * 1.1, width - 0.2)  # bold runs wider
+        caption = _wrapped(picture.caption, CAPTION_PT, width - 0.1)
+        shown = {scheme: _wrapped(label, RC["legend.fontsize"], width - 0.7) for scheme, label in _labels(picture).items()}
+        widest = max(_width_in(line, RC["legend.fontsize"]) for label in shown.values() for line in label.split("\n"))
+        legend_columns = max(1, min(len(shown), int((width - 0.1) / (widest + 0.55))))
+        legend_rows = [list(shown.values())[i::legend_columns] for i in range(legend_columns)]
+        lines = max(sum(label.count("\n") + 1 for label in column) for column in legend_rows)
+        legend_in = 0.14 * lines + 0.08
         title_in = 0.15 * (title.count("\n") + 1) + 0.05
         caption_in = 0.108 * (caption.count("\n") + 1) + 0.06
         height = (2.3 if columns == 1 else 2.9) + legend_in + title_in + caption_in
@@ -117,7 +119,7 @@ def _draw_schemes(axes: "Axes", picture: Picture, shown: dict[str, str], schemes
         low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
         every = max(1, round(len(x) / 8))
         if picture.form == "steps":
-            axes.step(x, y, where="post", markevery=(number % every, every), **look)
+            axes.step(np.r_[x[:1], x], np.r_[0.0, y], where="post", markevery=(1 + number % every, every), **look)
         elif picture.form == "points":
             axes.errorbar(x, y, yerr=np.nan_to_num([y - low, high - y]), capsize=2, elinewidth=0.8, **look)
         else:
@@ -139,14 +141,16 @@ def _is_numeric(picture: Picture) -> bool:
 
 
 def _finish_axes(axes: "Axes", picture: Picture) -> None:
-    from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter
+    from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
     axes.set(xlabel=picture.x_label, ylabel=picture.y_label)
     axes.set_axisbelow(True)
-    if picture.log_x:
-        axes.set_xscale("log")
-    if picture.log_y:
-        axes.set_yscale("log")
+    for axis, logarithmic, scale in ((axes.xaxis, picture.log_x, axes.set_xscale), (axes.yaxis, picture.log_y, axes.set_yscale)):
+        if logarithmic:
+            scale("log")
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(EngFormatter(sep=""))
+            axis.set_minor_formatter(NullFormatter())
     values = picture.table[picture.x]
     if not _is_numeric(picture):
         order = list(dict.fromkeys(values.tolist()))
@@ -165,16 +169,33 @@ def _finish_axes(axes: "Axes", picture: Picture) -> None:
         axes.axvline(crossing, color="#333333", linewidth=0.7, linestyle=(0, (4, 3)), zorder=1)
 
 
-def _wrapped(text: str, per_line: int) -> str:
-    """Wrap by the width that is seen: mathematics is typeset narrower than it is written, and never broken."""
-    sealed = {}
-    parts = text.split("$")
-    for i in range(1, len(parts), 2):
-        visible = parts[i].translate(str.maketrans("", "", "\\{}_^")).replace("Vert", "|").replace(" ", "")
-        token = chr(0xE000 + i) + "x" * max(len(visible) - 2, 0)
-        sealed[token] = f"${parts[i]}$"
-        parts[i] = token
-    wrapped = textwrap.fill("".join(parts), per_line, break_long_words=False, break_on_hyphens=False)
-    for token, maths in sealed.items():
-        wrapped = wrapped.replace(token, maths, 1)
-    return wrapped
+def _wrapped(text: str, size: float, width_in: float) -> str:
+    """Break text into lines of at most ``width_in`` inches as they are typeset, never inside mathematics."""
+    words: list[str] = []
+    for piece in text.split(" "):
+        if words and words[-1].count("$") % 2:
+            words[-1] += f" {piece}"
+        else:
+            words.append(piece)
+    space = _width_in(" ", size)
+    lines: list[list[str]] = [[]]
+    room = width_in
+    for word in words:
+        needed = _width_in(word, size)
+        if lines[-1] and needed > room:
+            lines.append([])
+            room = width_in
+        lines[-1].append(word)
+        room -= needed + space
+    return "\n".join(" ".join(line) for line in lines)
+
+
+@cache
+def _width_in(text: str, size: float) -> float:
+    """Width of a piece of text in inches."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextToPath
+
+    font = FontProperties(family=RC["font.serif"], size=size)
+    width, _, _ = TextToPath().get_text_width_height_descent(text, font, "$" in text)
+    return float(width) / 72.0

@@ -1,0 +1,181 @@
+r"""SCA, WMMSE, MMSE combiners and rates, written once against the Python array API and close to the papers' equations.
+
+NumPy, torch (differentiable, on any device) and every other array-API library run the same code. The running path on the CPU
+is :mod:`csisim.beamforming.digital.alternating`, which the tests hold equal to this page; unfolded networks start from here.
+
+Channels are (..., K, R, T), precoders (..., K, T, n), combiners (..., K, R, n), any leading axes.
+"""
+
+from typing import Any, Literal
+
+from array_api_compat import array_namespace
+
+from csisim.phy.dims import PowerBudget
+
+Array = Any
+
+#: smallest mean square error that a weight may see
+_SMALLEST_ERROR = 1e-12
+
+
+def mmse_combiner(channel: Array, precoder: Array, noise_power: float) -> Array:
+    r""":math:`W_k = (\sum_v H_k F_v F_v^H H_k^H + \sigma^2 I)^{-1} H_k F_k` (Kang 2022, eq. 24)."""
+    xp = array_namespace(channel)
+    received = channel @ _all_streams(precoder)
+    covariance = received @ _adjoint(received) + noise_power * xp.eye(channel.shape[-2], dtype=channel.dtype)
+    return xp.linalg.solve(covariance, channel @ precoder)
+
+
+def stream_mse(channel: Array, precoder: Array, combiner: Array, noise_power: float) -> Array:
+    r"""Mean square errors (..., K, n), Kang 2022, eq. 23 with the second sum over :math:`(m, n) \ne (k, l)`:
+
+    .. math:: \epsilon_{kl} = |1 - w_{kl}^H H_k f_{kl}|^2 + \sum_{(m,n) \ne (k,l)} |w_{kl}^H H_k f_{mn}|^2 + \sigma^2 \|w_{kl}\|^2
+    """
+    xp = array_namespace(channel)
+    gains = _adjoint(combiner) @ (channel @ _all_streams(precoder))
+    return xp.sum(_squared(_own(gains) - gains), axis=-1) + noise_power * xp.sum(_squared(combiner), axis=-2)
+
+
+def stream_sinr(channel: Array, precoder: Array, combiner: Array, noise_power: float) -> Array:
+    r"""SINR (..., K, n), Kang 2022, eq. 3 with the interference summed over :math:`(m, n) \ne (k, l)`."""
+    xp = array_namespace(channel)
+    gains = _squared(_adjoint(combiner) @ (channel @ _all_streams(precoder)))
+    own = xp.real(_own(gains * (1.0 + 0.0j)))
+    signal = xp.sum(own * gains, axis=-1)
+    return signal / (xp.sum((1.0 - own) * gains, axis=-1) + noise_power * xp.sum(_squared(combiner), axis=-2) + 1e-30)
+
+
+def sum_rate(channel: Array, precoder: Array, combiner: Array, noise_power: float) -> Array:
+    """Sum of log2(1 + SINR) over users and streams in bit/s/Hz, (...)."""
+    xp = array_namespace(channel)
+    return xp.sum(xp.log2(1.0 + stream_sinr(channel, precoder, combiner, noise_power)), axis=(-2, -1))
+
+
+def normalise(precoder: Array, power: PowerBudget) -> Array:
+    """Meet the power constraint with equality (Kang 2022, eq. 7d; Hu 2021, eq. 5b)."""
+    xp = array_namespace(precoder)
+    return precoder * xp.sqrt(_budget(precoder, power) / _norm(precoder, power))
+
+
+def sca(
+    channel: Array,
+    start: Array,
+    noise_power: float,
+    power: PowerBudget,
+    iterations: int,
+    weights: Literal["mmse", "recursion"] = "mmse",
+    tau: Literal["closed", "bisection"] = "closed",
+) -> Array:
+    r"""Successive convex approximation (Kang 2022, Algorithm 2, corrected) from a start that meets the constraint.
+
+    Step 6 reads :math:`f_{kl} = \lambda_{kl} (\sum_{mn} \lambda_{mn} H_m^H w_{mn} w_{mn}^H H_m + \tau_k I)^{-1} H_k^H w_{kl}`.
+    The base :math:`\alpha` of the dual variables is irrelevant: :math:`s = t \ln \alpha` obeys
+    :math:`s \leftarrow s + 1 - \epsilon e^s` whatever it is, and a common factor of :math:`\lambda` goes into :math:`\tau`.
+    """
+    xp = array_namespace(channel)
+    precoder = start
+    dual = 0.0 * xp.real(xp.sum(start, axis=-2))
+    for _ in range(iterations):
+        combiner = mmse_combiner(channel, precoder, noise_power)
+        if weights == "mmse":
+            weight = 1.0 / xp.clip(stream_mse(channel, precoder, combiner, noise_power), min=_SMALLEST_ERROR)
+        else:
+            weight = xp.exp(dual)
+        weighted = combiner * xp.astype(weight, channel.dtype)[..., None, :]
+        precoder = _best_precoder(channel, combiner, weighted, noise_power, power, tau)
+        if weights == "recursion":
+            errors = stream_mse(channel, precoder, combiner, noise_power)
+            dual = xp.clip(dual + 1.0 - errors * xp.exp(dual), min=-10.0, max=12.0)
+    return precoder
+
+
+def wmmse(
+    channel: Array,
+    start: Array,
+    noise_power: float,
+    power: PowerBudget,
+    iterations: int,
+    tau: Literal["closed", "bisection"] = "closed",
+    tolerance: float = 0.0,
+) -> Array:
+    r"""Weighted MMSE (Hu 2021, Algorithm 1) in the full dimension T, from a start that meets the constraint.
+
+    :math:`U_k` as :func:`mmse_combiner`, :math:`W_k = (I - U_k^H H_k V_k)^{-1}`,
+    :math:`V_k = (\sum_m H_m^H U_m W_m U_m^H H_m + \tau_k I)^{-1} H_k^H U_k W_k`. With a total power constraint the closed
+    :math:`\tau` is exact; with one per user ``bisection`` finds the multipliers. Stops, after 20 iterations at the earliest,
+    when no problem of the batch gains more than the fraction ``tolerance`` any longer.
+    """
+    xp = array_namespace(channel)
+    precoder, before = start, None
+    for iteration in range(iterations):
+        combiner = mmse_combiner(channel, precoder, noise_power)
+        errors = xp.eye(start.shape[-1], dtype=channel.dtype) - _adjoint(combiner) @ (channel @ precoder)
+        if tolerance > 0.0:
+            rate = -xp.sum(xp.linalg.slogdet(errors)[1], axis=-1)
+            if iteration >= 20 and bool(xp.all(rate - before < tolerance * rate)):
+                break
+            before = rate
+        precoder = _best_precoder(channel, combiner, combiner @ xp.linalg.inv(errors), noise_power, power, tau)
+    return precoder
+
+
+def wmmse_reduced(channel: Array, start: Array, noise_power: float, power: PowerBudget, iterations: int) -> Array:
+    r""":func:`wmmse` with the closed :math:`\tau` in the K R dimensions of the receivers.
+
+    :math:`V = H^H X` with :math:`X = U (U^H G U + \tau W^{-1})^{-1}`, U and W block diagonal and
+    :math:`G = H H^H`, so that the number of transmit chains enters only before the first and after the last iteration.
+    """
+    xp = array_namespace(channel)
+    *batch, num_users, num_rx, num_tx = channel.shape
+    num_streams = start.shape[-1]
+    h = xp.reshape(channel, (*batch, num_users * num_rx, num_tx))
+    gram = h @ _adjoint(h)
+    received = h @ _all_streams(start)[..., 0, :, :]
+    blocks = xp.astype(xp.eye(num_users), channel.dtype)
+    for _ in range(iterations):
+        by_user = xp.reshape(received, (*batch, num_users, num_rx, num_users * num_streams))
+        own = xp.stack([by_user[..., k, :, k * num_streams : (k + 1) * num_streams] for k in range(num_users)], axis=-3)
+        covariance = by_user @ _adjoint(by_user) + noise_power * xp.eye(num_rx, dtype=channel.dtype)
+        combiner = xp.linalg.solve(covariance, own)
+        errors = xp.eye(num_streams, dtype=channel.dtype) - _adjoint(combiner) @ own
+        tau = noise_power / power.total * _leak(combiner, combiner @ xp.linalg.inv(errors))
+        u = _block_diagonal(combiner, blocks)
+        system = _adjoint(u) @ (gram @ u) + xp.astype(tau, channel.dtype)[..., 0] * _block_diagonal(errors, blocks)
+        x = u @ xp.linalg.inv(system)
+        received = gram @ x
+        precoder = xp.reshape(_adjoint(h) @ x, (*batch, num_tx, num_users, num_streams))
+        raise NotImplementedError
+    return precoder
+
+
+def _best_precoder(
+    channel: Array, combiner: Array, weighted: Array, noise_power: float, power: PowerBudget, tau: Literal["closed", "bisection"]
+) -> Array:
+    """The precoder of least weighted error for given combiners and weights; ``weighted`` is combiner times weight."""
+    xp = array_namespace(channel)
+    target = _adjoint(channel) @ weighted
+    curvature = xp.sum(target @ _adjoint(_adjoint(channel) @ combiner), axis=-3, keepdims=True)
+    if tau == "bisection":
+        return _bisect(curvature, target, power)
+    loading = noise_power / power.total * _leak(combiner, weighted)
+    identity = xp.eye(channel.shape[-1], dtype=channel.dtype)
+    return normalise(xp.linalg.solve(curvature + xp.astype(loading, channel.dtype) * identity, target), power)
+
+
+def _bisect(curvature: Array, target: Array, power: PowerBudget) -> Array:
+    """(curvature + tau I)^-1 target with the smallest tau >= 0 that meets the power constraint, per user or in total."""
+    xp = array_namespace(target)
+    values, vectors = xp.linalg.eigh(curvature)
+    values = xp.clip(values, min=1e-12 * float(xp.max(values)))
+    coordinates = _adjoint(vectors) @ target
+    energy = xp.sum(_squared(coordinates), axis=-1)
+    if power.constraint == "total":
+        energy = xp.sum(energy, axis=-2, keepdims=True)
+    budget = _budget(target, power)
+    low = 0.0 * xp.sum(energy, axis=-1, keepdims=True)
+    high = xp.sqrt(xp.sum(energy, axis=-1, keepdims=True) / budget)
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        excessive = xp.sum(energy / (values + middle) ** 2, axis=-1, keepdims=True) > budget
+        low, high = xp.where(excessive, middle, low), xp.where(excessive, high, middle)
+    return vectors @ (coordinates / xp.astype(values + high, target.dtype)[..., None])

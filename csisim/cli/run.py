@@ -1,0 +1,134 @@
+"""``csisim run``: compute what is missing of a scenario, print the table, leave the pictures behind."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from csisim.runner.sweep import Report
+    from csisim.scenario.load import Loaded
+
+INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("scenario", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes (default: one per core); 1 runs in this process.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Results folder (default: results/NAME).")
+@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Give a field a value, e.g. --set system.snr_db=5.")
+@click.option("--sweep", "sweeps", multiple=True, metavar="PATH=V1,V2", help="Sweep a field instead of the file's sweep; several: a grid.")
+@click.option("--dry-run", is_flag=True, help="Say what would be computed and what it would take, and stop.")
+@click.option("--fresh", is_flag=True, help="Delete the folder's records first.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give a cell up after this time.")
+@click.option("-q", "--quiet", is_flag=True, help="Nothing but the table and errors.")
+def run(
+    scenario: Path,
+    jobs: int | None,
+    output: Path | None,
+    sets: tuple[str, ...],
+    sweeps: tuple[str, ...],
+    dry_run: bool,
+    fresh: bool,
+    timeout: float | None,
+    quiet: bool,
+) -> None:
+    """Run SCENARIO: every cell of its sweep with every scheme, side by side on the same channel.
+
+    Only what is missing is computed, so the same command resumes an interrupted run, and adding a scheme or a sweep value adds
+    just that. The table goes to standard output, records and figures to the results folder.
+
+    Exit status: 0 all is there, 1 some cells failed, 2 the scenario is not valid, 130 interrupted.
+    """
+    from csisim.runner.estimate import available_cores
+    from csisim.runner.progress import display
+    from csisim.runner.sweep import run_sweep
+    from csisim.scenario.load import load_scenario
+
+    loaded = load_scenario(scenario, sets, sweeps)
+    root = output or Path("results") / loaded.scenario.name
+    jobs = jobs or available_cores()
+    if dry_run:
+        click.echo(preview(loaded, root, jobs, fresh), nl=False)
+        return
+    if not quiet:
+        for warning in loaded.warnings:
+            click.echo(f"warning: {warning}", err=True)
+    with display(quiet) as shown:
+        report = run_sweep(loaded, root, jobs, timeout, fresh, display=shown)
+    from csisim.cli.show import table
+
+    click.echo(table(root), nl=False)
+    if not report.interrupted:
+        draw(root, quiet)
+    tell(report, root, quiet)
+    if report.interrupted:
+        sys.exit(INTERRUPTED)
+    if report.failed:
+        sys.exit(1)
+
+
+def tell(report: "Report", root: Path, quiet: bool) -> None:
+    """What became of the run, on standard error."""
+    from csisim.runner.sweep import repro_command
+
+    for outcome in report.failures:
+        entry = outcome.unit.entries[0]
+        where = ", ".join(f"{axis} = {value}" for axis, value in entry.axes.items())
+        click.echo(f"{outcome.status}: {entry.scheme}{f' at {where}' if where else ''}: {outcome.error}", err=True)
+        click.echo(f"    again in the foreground: {repro_command(entry.cell, root)}", err=True)
+    if report.interrupted:
+        click.echo(f"interrupted: {report.computed} done, {report.left} left; run the same command to resume", err=True)
+    elif not quiet:
+        failed = f", {report.failed} failed (see {root / 'failed'})" if report.failed else ""
+        computed = (
+            f"{report.computed} records computed" if report.computed or report.failed else "nothing to compute, all records are there"
+        )
+        click.echo(f"{root}: {computed}{failed}", err=True)
+
+
+def draw(root: Path, quiet: bool) -> None:
+    """The scenario's pictures; a picture that cannot be drawn costs no record."""
+    from csisim.records.figures import render_all
+
+    try:
+        written = render_all(root)
+    except Exception as error:
+        click.echo(f"figures: {error}\n    the records are safe; `csisim plot {root}` draws again", err=True)
+        return
+    if written and not quiet:
+        click.echo(f"{root}: {len(written)} files in {written[0].parent}", err=True)
+
+
+def preview(loaded: "Loaded", root: Path, jobs: int, fresh: bool) -> str:
+    """What a run would do: cells, schemes, and roughly how long and how large."""
+    from csisim.records.store import Store
+    from csisim.runner.estimate import estimate
+    from csisim.runner.plan import make_plan
+    from csisim.runner.progress import clock
+    from csisim.runner.sweep import check_owner
+
+    store = Store(root)
+    check_owner(store, loaded.scenario.name)
+    known = {} if fresh else store.rows()
+    plan = make_plan(loaded, known)
+    effort = estimate(loaded, plan, known)
+    missing = sum(len(unit.entries) for unit in plan.units)
+    records = len({entry.record for entry in plan.entries})
+    basis = (
+        "from the pace of records that are there" if effort.measured else "a guess, right within a factor of ten: nothing measured here yet"
+    )
+    seconds = effort.cpu_seconds / min(jobs, max(len(plan.units), 1))
+    lines = [
+        f"scenario  {loaded.scenario.name}",
+        f"results   {root}",
+        f"cells     {len(loaded.cells)} x {loaded.scenario.replicas} replicas, {loaded.scenario.drops} drops each",
+        f"schemes   {', '.join(scheme.name for scheme in loaded.scenario.schemes)}",
+        f"records   {records}: {records - missing} there, {missing} to compute",
+        f"estimate  {clock(seconds)} on {jobs} cores, {effort.bytes / 1e6:.1f} MB ({basis})",
+    ]
+    for unit in plan.units:
+        axes = " ".join(f"{axis}={value}" for axis, value in unit.entries[0].axes.items())
+        lines.append(f"  {unit.cell} {axes} replica={unit.replica}: {', '.join(entry.scheme for entry in unit.entries)}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,57 @@
+"""What a run will take, roughly, said before it begins."""
+
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from csisim.records.store import Row
+from csisim.runner.plan import Plan, cells, num_rows, record_cost
+
+if TYPE_CHECKING:
+    from csisim.scenario.load import Loaded
+    from csisim.scenario.schema import Scenario
+
+#: CPU seconds per unit of :func:`csisim.runner.plan.record_cost` where nothing has been measured yet.
+SECONDS_PER_COST = 2e-6
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """CPU seconds and bytes of the records that are missing; ``measured`` if earlier records of this folder calibrated them."""
+
+    cpu_seconds: float
+    bytes: float
+    measured: bool
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def estimate(loaded: "Loaded", plan: Plan, known: Mapping[str, Row]) -> Estimate:
+    """Effort of a plan: each scheme at the pace of its records that are there, else of the others, else at a built-in pace."""
+    paces: dict[str, list[float]] = defaultdict(list)
+    for scenario, entries in cells(loaded):
+        for entry in entries:
+            if (row := known.get(entry.record)) is not None:
+                paces[entry.scheme].append(row["seconds"] / record_cost(scenario))
+    everything = [pace for measured in paces.values() for pace in measured]
+    default = median(everything) if everything else SECONDS_PER_COST
+    seconds = size = 0.0
+    for unit in plan.units:
+        for entry in unit.entries:
+            seconds += record_cost(unit.scenario) * (median(paces[entry.scheme]) if paces[entry.scheme] else default)
+            size += record_bytes(unit.scenario)
+    return Estimate(seconds, size, bool(everything))
+
+
+def record_bytes(scenario: "Scenario") -> float:
+    """Size of one slot file, roughly: a footer, and for every row four bytes per rate and metric."""
+    return 12e3 + num_rows(scenario, scenario.log) * (24 + 4 * scenario.system.num_users)

@@ -1,0 +1,37 @@
+"""Worker processes that die or hang: exactly their own unit pays."""
+
+import json
+
+from fake_engine import hanging_run_cell, poisoned_run_cell, unlucky_run_cell
+
+from csisim.records.load import load
+from csisim.runner.sweep import run_sweep
+
+
+def test_a_poisoned_scheme_fails_alone(scenario, tmp_path, marks, leftovers):
+    root = tmp_path / "r"
+    report = run_sweep(scenario(), root, 2, run_cell=poisoned_run_cell)
+    assert (report.computed, report.failed) == (7, 1)
+    (failure,) = report.failures
+    assert failure.status == "crashed"
+    assert "killed by SIGKILL" in failure.error
+    assert load(root).query("status == 'crashed'")[["scheme", "snr_db"]].to_numpy().tolist() == [["b", 10.0]]
+    calls = sorted(mark.name.split("-")[1:3] for mark in marks.iterdir())
+    # at 10 dB: both together, then each alone, then b once more; nobody else runs twice
+    assert calls == sorted([["0", "a+b"], ["5", "a+b"], ["15", "a+b"], ["10", "a+b"], ["10", "a"], ["10", "b"], ["10", "b"]])
+    (file,) = (root / "failed").iterdir()
+    assert json.loads(file.read_text())["schemes"]["b"]["status"] == "crashed"
+    assert leftovers(root) == []
+
+
+def test_a_worker_that_dies_once_costs_nothing_but_time(scenario, tmp_path, marks):
+    report = run_sweep(scenario(), tmp_path / "r", 2, run_cell=unlucky_run_cell)
+    assert (report.computed, report.failed) == (8, 0)
+
+
+def test_a_cell_that_takes_too_long_is_given_up(scenario, tmp_path, leftovers):
+    swept = scenario(("[0, 5, 10, 15]", "[5, 10]"))
+    report = run_sweep(swept, tmp_path / "r", 1, timeout=5.0, run_cell=hanging_run_cell)
+    assert (report.computed, report.failed) == (2, 2)
+    assert {failure.status for failure in report.failures} == {"timeout"}
+    assert leftovers(tmp_path / "r") == []
