@@ -1,8 +1,8 @@
 """How fast are channels made? ``python benchmarks/channel.py`` measures everything in one run, on one thread, in CPU seconds.
 
 The subject is what a run does in every slot that somebody wants dense: ``MmwaveClusters.step().matrix()`` with fresh angles in every
-slot, draws included. Beside it, in turns, so that a busy machine slows them alike: the same channels in vectorised NumPy with complex
-exponentials, and the machine's own single-precision matrix product. Best of several rounds.
+slot, draws included. Beside it, in turns, so that a busy machine slows them alike: the same channels in vectorised NumPy, and the
+machine's own single-precision matrix product. Best of several rounds.
 """
 
 import argparse
@@ -30,8 +30,21 @@ def csisim_dense(num_clusters: int, num_rays: int) -> Callable[[], object]:
     return lambda: channel.step(0).matrix()
 
 
-def numpy_dense(num_paths: int, dtype: type) -> Callable[[], object]:
-    """The same by broadcasting: an exponential per antenna and path, then a batched matrix product."""
+def exponentials(phases: np.ndarray) -> np.ndarray:
+    """exp(-j phase) by the complex exponential."""
+    return np.exp(-1j * phases)
+
+
+def cosines(phases: np.ndarray) -> np.ndarray:
+    """exp(-j phase) by cosine and sine, which NumPy vectorises in single precision."""
+    z = np.empty(phases.shape, np.result_type(phases, np.complex64))
+    np.cos(phases, out=z.real)
+    np.sin(-phases, out=z.imag)
+    return z
+
+
+def numpy_dense(num_paths: int, dtype: type, phasors: Callable[[np.ndarray], np.ndarray]) -> Callable[[], object]:
+    """The same by broadcasting: a phasor per antenna and path, then a batched matrix product."""
     rng = np.random.default_rng(1)
     largest = np.pi / 3
     real = np.empty(0, dtype).real.dtype
@@ -39,7 +52,7 @@ def numpy_dense(num_paths: int, dtype: type) -> Callable[[], object]:
     def responses(num_elements: int) -> np.ndarray:
         steps = np.pi * np.sin(rng.uniform(-largest, largest, (BATCH, 1, num_paths)))
         phases = (steps * np.arange(num_elements)[:, None]).astype(real)
-        return np.exp(-1j * phases) * real.type(num_elements**-0.5)
+        return phasors(phases) * real.type(num_elements**-0.5)
 
     def draw() -> np.ndarray:
         gains = complex_normal(rng, (BATCH, 1, num_paths), dtype) * real.type((DIMS.num_rx * DIMS.num_tx / num_paths) ** 0.5)
@@ -77,8 +90,9 @@ def measure(subjects: dict[str, Callable[[], object]], rounds: int, round_s: flo
     for name, call in subjects.items():
         call()  # compiles
         start = time.process_time()
-        call()
-        repeats[name] = max(1, int(round_s / max(time.process_time() - start, 1e-6)))
+        for _ in range(64):  # several blocks of draws
+            call()
+        repeats[name] = max(1, int(64 * round_s / max(time.process_time() - start, 1e-6)))
     best = dict.fromkeys(subjects, np.inf)
     for _ in range(rounds):
         for name, call in subjects.items():
@@ -99,8 +113,9 @@ def main() -> None:
     subjects = {"sgemm": sgemm()}
     for num_paths, shape in clusters.items():
         subjects[f"csisim {num_paths}"] = csisim_dense(*shape)
-        subjects[f"numpy complex64 {num_paths}"] = numpy_dense(num_paths, np.complex64)
-        subjects[f"numpy complex128 {num_paths}"] = numpy_dense(num_paths, np.complex128)
+        subjects[f"exp c64 {num_paths}"] = numpy_dense(num_paths, np.complex64, exponentials)
+        subjects[f"exp c128 {num_paths}"] = numpy_dense(num_paths, np.complex128, exponentials)
+        subjects[f"cos c64 {num_paths}"] = numpy_dense(num_paths, np.complex64, cosines)
     subjects["rayleigh"] = rayleigh()
     for fading in ({"kind": "static"}, {"kind": "ar1", "correlation": 0.9}, {"kind": "jakes", "doppler_hz": 100.0}):
         subjects[f"step {fading['kind']}"] = stepping(fading)
@@ -109,12 +124,13 @@ def main() -> None:
 
     flops = 2 * SGEMM_SIZE**3 / seconds["sgemm"]
     print(f"sgemm {flops / 1e9:.1f} GFLOP/s, one thread; {DIMS.num_tx} x {DIMS.num_rx} antennas, batches of {BATCH}, draws included\n")
-    print("dense channels with fresh angles: realisations per CPU second")
-    print("paths    csisim   numpy c64  numpy c128  csisim / faster numpy  share of 8 P r t flops at the sgemm rate")
+    print("dense channels with fresh angles, realisations per CPU second; share of 8 P r t flops at the sgemm rate")
+    print("paths     csisim  share   NumPy exp c64  exp c128  cos/sin c64   csisim / exp  csisim / (cos, sin)")
     for num_paths in clusters:
-        ours, c64, c128 = (BATCH / seconds[f"{name} {num_paths}"] for name in ("csisim", "numpy complex64", "numpy complex128"))
-        bound = flops / (8 * num_paths * DIMS.num_rx * DIMS.num_tx)
-        print(f"{num_paths:5d} {ours:9.0f} {c64:11.0f} {c128:11.0f} {ours / max(c64, c128):20.1f} x {100 * ours / bound:8.0f} %")
+        ours, c64, c128, cos = (BATCH / seconds[f"{name} {num_paths}"] for name in ("csisim", "exp c64", "exp c128", "cos c64"))
+        share = 8 * num_paths * DIMS.num_rx * DIMS.num_tx * ours / flops
+        ratios = f"{ours / max(c64, c128):12.1f} x {ours / cos:18.1f} x"
+        print(f"{num_paths:5d} {ours:10.0f} {100 * share:4.0f} % {c64:15.0f} {c128:9.0f} {cos:12.0f} {ratios}")
     print(f"\ni.i.d. Rayleigh: {BATCH / seconds['rayleigh']:.0f} realisations per CPU second")
     print("fixed clusters, 8 paths: " + ", ".join(f"{name[5:]} {1e6 * s:.0f} us" for name, s in seconds.items() if "step" in name))
     print(f"per slot of {BATCH} factored channels (no matrix is formed)")

@@ -23,7 +23,7 @@ LEGEND = {
     "B": "both",
     "^": "new analog beams",
     ">": "report sent",
-    "x": "report sent, an earlier one arrives",
+    "x": "report sent, and one arrives",
     "=": "payload through designed beams",
     "~": "payload through the initial beams",
     ".": "no payload",
@@ -108,8 +108,9 @@ def lanes(scenario: "Scenario", scheme: "SchemeConfig") -> Lanes:
     by_paper = scheme.timescale == "online" and ledger.paper_ledger
     fulls = clock.frames if by_paper else int(sensed.sum()) + scheme.samples_before
     terms = [(fulls, full), ((total - fulls * full) // equivalent, equivalent)]
-    number = {"single": 49, "offline": 50, "online": 51}[scheme.timescale]
-    sum_text = " + ".join(f"{count}·{bits}" for count, bits in terms if count) + f" = {total} (eq. {number})"
+    sum_text = (
+        " + ".join(f"{count}·{bits}" for count, bits in terms if count) + f" = {total} ({_equation(scheme, int(silent.sum()), by_paper)})"
+    )
     share = float(pilot_share(costs, clock.symbols_per_slot).mean())
     frame_bits = costs.pilot_bits.reshape(clock.frames, clock.slots_per_frame).sum(axis=1)
     return Lanes(scheme.name, scheme.samples_before, rows, frame_bits, sum_text, share)
@@ -120,15 +121,15 @@ def text(scenario: "Scenario") -> str:
     clock = scenario.clock
     schemes = [lanes(scenario, scheme) for scheme in scenario.schemes]
     spans = shown(clock.frames, clock.slots_per_frame, ROOM)
-    margin = max(len("  payload"), *(len(f"{scheme.before} F ") for scheme in schemes)) + 1
+    taken = {scheme.name: f"{scheme.before} F " if scheme.before else "" for scheme in schemes}
+    margin = max(map(len, taken.values()))
     lines = [f"{scenario.name}: {_superframe(scenario)}", _costs(scenario), ""]
-    lines.append("slot".ljust(margin + 1) + _join(spans, [str(span.start).ljust(len(span)) for span in spans]))
+    lines.append(f"  {'slot':<8}{'':>{margin}} " + _join(spans, [str(span.start).ljust(len(span)) for span in spans]))
     for scheme in schemes:
         lines.append(scheme.name)
         for name, row in scheme.rows.items():
-            before = f"{scheme.before} F " if name == "CSI" and scheme.before else ""
-            pieces = [row[span.start : span.stop] for span in spans]
-            lines.append(f"  {name}".ljust(margin - len(before)) + before + "|" + _join(spans, pieces))
+            before = taken[scheme.name] if name == "CSI" else ""
+            lines.append(f"  {name:<8}{before:>{margin}}|" + _join(spans, [row[span.start : span.stop] for span in spans]))
     used = {letter for scheme in schemes for row in scheme.rows.values() for letter in row}
     lines += ["", "   ".join(f"{letter} {meaning}" for letter, meaning in LEGEND.items() if letter in used)]
     if any(scheme.before for scheme in schemes):
@@ -172,6 +173,16 @@ def _designed_from(scheme: "SchemeConfig", slots_per_frame: int) -> int:
     return slots_per_frame if scheme.timescale == "online" else scheme.num_samples
 
 
+def _equation(scheme: "SchemeConfig", silent_slots: int, by_paper: bool) -> str:
+    """Which equation of Kang 2022 the superframe's bits are, and how they differ from it."""
+    if scheme.timescale == "single":
+        return "eq. 49"
+    if scheme.timescale == "offline":
+        return f"eq. 50 without Q_eq in {silent_slots} silent slots" if silent_slots else "eq. 50"
+    many = scheme.samples_per_frame > 1 and not by_paper
+    return f"eq. 51 with {scheme.samples_per_frame} Q_f per frame" if many else "eq. 51"
+
+
 def _superframe(scenario: "Scenario") -> str:
     clock = scenario.clock
     return (
@@ -208,45 +219,54 @@ def figure(scenario: "Scenario") -> "Figure":
     """The timeline as a two-column figure."""
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
     from csisim.records.figures.style import CAPTION_PT, RC, TITLE_PT
 
     clock = scenario.clock
     schemes = [lanes(scenario, scheme) for scheme in scenario.schemes]
     spans = shown(clock.frames, clock.slots_per_frame, 52)
-    number_of_rows = sum(len(scheme.rows) + 1 for scheme in schemes)
-    height = 0.155 * number_of_rows + 1.0
+    tall = sum(len(scheme.rows) + 1.4 for scheme in schemes)
+    used = {letter for scheme in schemes for row in scheme.rows.values() for letter in row} & set(LEGEND)
+    above, below = 0.40, 0.45 + 0.14 * -(-len(used) // 4)
+    height = 0.155 * tall + above + below
     with matplotlib.rc_context(RC):
         drawing = Figure(figsize=(7.0, height))
-        axes = drawing.add_axes((0.085, 0.52 / height, 0.9, 1.0 - 0.98 / height))
+        axes = drawing.add_axes((0.085, below / height, 0.905, 1.0 - (above + below) / height))
         starts, width = _starts(spans)
         left = -3.0 if any(scheme.before for scheme in schemes) else -0.3
         top = 0.0
         for scheme in schemes:
-            label = f"{scheme.name}:  first frame {scheme.frame_bits[0]} bits"
-            label += f", each further frame {scheme.frame_bits[1]} bits" if clock.frames > 1 else ""
-            axes.text(left, top + 0.35, f"{label};  superframe {scheme.sum_text}", fontsize=7, va="center")
-            for i, (name, row) in enumerate(scheme.rows.items(), start=1):
-                _draw_row(axes, row, spans, starts, top + i)
-                axes.text(left - 0.4, top + i + 0.42, name, fontsize=6.5, ha="right", va="center")
-            if scheme.before:
-                axes.text(-0.4, top + 1.42, f"{scheme.before} × Q_f", fontsize=6.5, color=COLOURS["F"], ha="right", va="center")
-            top += len(scheme.rows) + 1
-        for last, start, span in zip(spans, starts[1:], spans[1:], strict=False):
-            if span.start != last.stop:
-                axes.text(start - 0.9, top / 2, "…", ha="center", va="center", fontsize=12)
-        axes.set(xlim=(left, width + 0.2), ylim=(top + 0.1, -0.3))
+            _draw_scheme(axes, scheme, spans, starts, left, top)
+            top += len(scheme.rows) + 1.4
+        axes.set(xlim=(left, width + 0.2), ylim=(tall, 0.0))
         axes.set_xticks([start + 0.5 for start in starts], [str(span.start) for span in spans])
         axes.set_yticks([])
         axes.set_xlabel("Slot", labelpad=1)
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
+        axes.tick_params(length=0, pad=1)
         drawing.text(0.5, 1.0 - 0.05 / height, scenario.name, fontsize=TITLE_PT, fontweight="bold", ha="center", va="top")
-        caption = f"{_superframe(scenario)}; {_costs(scenario)}"
+        caption = _typeset(f"{_superframe(scenario)}; {_costs(scenario)}")
         drawing.text(0.5, 1.0 - 0.22 / height, caption, fontsize=CAPTION_PT, ha="center", va="top")
-        _draw_legend(drawing, {letter for scheme in schemes for row in scheme.rows.values() for letter in row})
+        handles = [Patch(color=COLOURS[letter], label=_typeset(meaning)) for letter, meaning in LEGEND.items() if letter in used]
+        drawing.legend(handles=handles, loc="lower center", ncols=min(len(handles), 4), fontsize=6.5, handlelength=1.2, columnspacing=1.0)
     return drawing
+
+
+def _draw_scheme(axes: "Axes", scheme: Lanes, spans: Sequence[range], starts: Sequence[float], left: float, top: float) -> None:
+    """One scheme's name, bits and rows."""
+    bits = f"{scheme.frame_bits[0]} bits in the first frame"
+    bits += f", {scheme.frame_bits[1]} in the next" if len(scheme.frame_bits) > 1 else ""
+    axes.text(left, top + 0.85, _typeset(f"{scheme.name}:  {bits};  superframe {scheme.sum_text}"), fontsize=7, va="center")
+    for i, (name, row) in enumerate(scheme.rows.items()):
+        _draw_row(axes, row, spans, starts, top + i + 1.4)
+        axes.text(left - 0.4, top + i + 1.82, name, fontsize=6.5, ha="right", va="center")
+    if scheme.before:
+        axes.text(-0.4, top + 1.82, f"{scheme.before} × $Q_f$", fontsize=6.5, color=COLOURS["F"], ha="right", va="center")
+    for (last, span), start in zip(pairwise(spans), starts[1:], strict=True):
+        if span.start != last.stop:
+            axes.text(start - 0.9, top + 1.82, "…", ha="center", va="center", fontsize=9)
 
 
 def _starts(spans: Sequence[range]) -> tuple[list[float], float]:
@@ -265,13 +285,10 @@ def _draw_row(axes: "Axes", row: str, spans: Sequence[range], starts: Sequence[f
             letter = row[slot]
             if letter != " ":
                 axes.broken_barh([(start + i + 0.04, 0.92)], (top, 0.84), facecolors=COLOURS[letter], linewidth=0)
-            if letter in "FB^x":  # in print without colour, the rare ones still stand out
-                tint = "white" if letter != "^" else "#FFFFFF"
-                axes.text(start + i + 0.5, top + 0.45, "↑" if letter == "^" else letter, fontsize=5, color=tint, ha="center", va="center")
+            if letter in "FB^":  # in print without colour, the rare ones still stand out
+                sign = "↑" if letter == "^" else letter
+                axes.text(start + i + 0.5, top + 0.45, sign, fontsize=5, color="white", ha="center", va="center")
 
 
-def _draw_legend(drawing: "Figure", used: set[str]) -> None:
-    from matplotlib.patches import Patch
-
-    handles = [Patch(color=COLOURS[letter], label=meaning) for letter, meaning in LEGEND.items() if letter in used]
-    drawing.legend(handles=handles, loc="lower center", ncols=min(len(handles), 5), fontsize=6.5, handlelength=1.2, columnspacing=1.0)
+def _typeset(words: str) -> str:
+    return words.replace("Q_f", "$Q_f$").replace("Q_eq", "$Q_{eq}$")

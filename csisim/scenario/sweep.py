@@ -203,9 +203,10 @@ def expand(root: Node) -> tuple[list[CellDocument], dict[str, Axis], list[Proble
     form, axes = _form(sweep, problems)
     named = _named(base, form, axes, problems)
     _check_values(form, axes, problems)
-    if problems:  # the good axes, each alone, so that their values are checked all the same
+    if problems:  # nothing will run, but the values of the good axes are checked all the same
         bad = {problem.path[2] for problem in problems if len(problem.path) > 2}
-        form, axes = "one_at_a_time", {axis.dotted: axes[axis.dotted] for axis in named.values() if axis.dotted not in bad}
+        named = {name: axis for name, axis in named.items() if axis.dotted not in bad}
+        form, axes = "one_at_a_time", {axis.dotted: axes[axis.dotted] for axis in named.values()}
     cells = []
     for point in _points(form, axes):
         node = base
@@ -244,8 +245,10 @@ def _named(base: Node, form: str, axes: Axes, problems: list[Problem]) -> dict[s
             problems.append(Problem(place, str(error)))
             continue
         name = str(path[-1])
-        if path[0] in NOT_SWEPT:
-            problems.append(Problem(place, f"{path[0]} cannot be swept: it changes no number of a cell"))
+        if path[0] in NOT_SWEPT or (path[0] == "schemes" and name == "name"):
+            problems.append(
+                Problem(place, f"{path[0] if path[0] in NOT_SWEPT else dotted} cannot be swept: it changes no number of a cell")
+            )
         elif name in RESERVED:
             problems.append(Problem(place, f"an axis cannot be called {name}: results have a column of that name"))
         elif name in found:

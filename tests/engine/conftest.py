@@ -17,7 +17,7 @@ from csisim.scheme import SchemeConfig
 
 
 def scheme(name: str = "s", timescale: str = "offline", **fields) -> SchemeConfig:
-    defaults = {"estimator": "ls", "analog": "random", "digital": {"kind": "rzf"}}
+    defaults = {"estimator": "ls", "analog": "random", "digital": "rzf"}
     return SchemeConfig.model_validate({"name": name, "timescale": timescale, **defaults, **fields})
 
 

@@ -18,7 +18,7 @@ system: {num_tx: 8, num_rf: 4, num_rx: 4, num_rx_rf: 2, num_users: 2, num_stream
 channel: rayleigh
 clock: {frames: 3, slots_per_frame: 4, superframes: 2}
 schemes:
-  - {name: a, timescale: offline, estimator: ls, analog: random, digital: sca}
+  - {name: a, timescale: offline, estimator: ls, analog: covariance, digital: sca}
   - {name: b, timescale: online, estimator: rls, analog: covariance, digital: sca}
 sweep:
   grid: {system.snr_db: [0, 5, 10, 15]}

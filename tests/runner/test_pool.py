@@ -31,7 +31,7 @@ def test_a_worker_that_dies_once_costs_nothing_but_time(scenario, tmp_path, mark
 
 def test_a_cell_that_takes_too_long_is_given_up(scenario, tmp_path, leftovers):
     swept = scenario(("[0, 5, 10, 15]", "[5, 10]"))
-    report = run_sweep(swept, tmp_path / "r", 1, timeout=5.0, run_cell=hanging_run_cell)
+    report = run_sweep(swept, tmp_path / "r", 1, timeout=1.5, run_cell=hanging_run_cell)
     assert (report.computed, report.failed) == (2, 2)
     assert {failure.status for failure in report.failures} == {"timeout"}
     assert leftovers(tmp_path / "r") == []

@@ -1,35 +1,16 @@
-"""A small valid scenario, and tools to break it."""
+"""Tools to break a small valid scenario."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from small_scenario import BASE
 
 from csisim.errors import ScenarioError
 from csisim.scenario.load import Loaded, load_scenario
 
-BASE = """\
-# A small valid scenario.
-name: small
-system: {num_tx: 16, num_rf: 8, num_rx: 8, num_rx_rf: 2, num_users: 2, num_streams: 2, snr_db: 10}
-channel:
-  kind: mmwave_clusters
-  fading: {kind: ar1, correlation: 0.9}
-clock: {slots_per_frame: 4, frames: 2}
-pilots: {length: num_rf}
-feedback: {delay_slots: 0}
-schemes:
-  - {name: off, timescale: offline, estimator: ls, analog: ssca, digital: sca}
-  - name: on
-    timescale: online
-    estimator: {kind: rls, loading: 0.01}
-    analog: ssca
-    digital: {kind: sca, iterations: 5}
-  - {name: bound, timescale: single, estimator: perfect, analog: none, digital: sca}
-"""
 
-
-@pytest.fixture()
+@pytest.fixture
 def scenario_file(tmp_path: Path) -> Callable[..., Path]:
     """Writes the small scenario after replacements ``old -> new`` (each must change something)."""
 
@@ -44,13 +25,13 @@ def scenario_file(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture()
+@pytest.fixture
 def load(scenario_file: Callable[..., Path]) -> Callable[..., Loaded]:
     """Loads the small scenario after replacements."""
     return lambda *edits, sets=(), sweeps=(), text=BASE: load_scenario(scenario_file(*edits, text=text), sets, sweeps)
 
 
-@pytest.fixture()
+@pytest.fixture
 def refusal(scenario_file: Callable[..., Path]) -> Callable[..., str]:
     """The message with which the small scenario is refused after replacements, file name shortened to ``s.yaml``."""
 

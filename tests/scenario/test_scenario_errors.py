@@ -18,9 +18,24 @@ CASES = {
     "unknown field of a component": (("loading:", "loadin:"), "loadin:", "schemes.on.estimator.loadin", ["did you mean 'loading'?"]),
     "unknown field of a scheme": (("name: on\n", "name: on\n    anlog: x\n"), "anlog:", "schemes.on.anlog", ["did you mean 'analog'?"]),
     "unknown field at the top": (("clock:", "clocks:"), "clocks:", "clocks", ["did you mean 'clock'?", "sweep", "extends"]),
-    "unknown field of a union": (("correlation: 0.9", "correlation: 0.9, corelation: 1"), "corelation:", "channel.fading.corelation", ["'correlation'"]),
-    "unknown kind": (("kind: mmwave_clusters", "kind: mmwave"), "kind: mmwave", "channel.kind", ["'mmwave'", "known: mmwave_clusters, rayleigh"]),
-    "unknown bare kind": (("estimator: perfect", "estimator: perfekt"), "estimator: perfekt", "schemes.bound.estimator", ["did you mean 'perfect'?"]),
+    "unknown field of a union": (
+        ("correlation: 0.9", "correlation: 0.9, corelation: 1"),
+        "corelation:",
+        "channel.fading.corelation",
+        ["'correlation'"],
+    ),
+    "unknown kind": (
+        ("kind: mmwave_clusters", "kind: mmwave"),
+        "kind: mmwave",
+        "channel.kind",
+        ["'mmwave'", "known: mmwave_clusters, rayleigh"],
+    ),
+    "unknown bare kind": (
+        ("estimator: perfect", "estimator: perfekt"),
+        "estimator: perfekt",
+        "schemes.bound.estimator",
+        ["did you mean 'perfect'?"],
+    ),
     "unknown kind of a union": (("kind: ar1", "kind: ar2"), "kind: ar2", "channel.fading.kind", ["'ar2' (did you mean 'ar1'?)", "jakes"]),
     "kind of a wrong type": (("kind: mmwave_clusters", "kind: [1]"), "kind: [1]", "channel.kind", ["a list", "rayleigh"]),
     "no kind": (("kind: sca, ", ""), "digital: {iter", "schemes.on.digital", ["needs a `kind`", "wmmse"]),
@@ -36,8 +51,18 @@ CASES = {
     "not a number": (("snr_db: 10", "snr_db: .nan"), "snr_db:", "system.snr_db", ["finite number, got nan"]),
     "too large for a float": (("snr_db: 10", "snr_db: 1e999"), "snr_db:", "system.snr_db", ["finite number"]),
     "below the bound": (("num_rx_rf: 2", "num_rx_rf: 0"), "num_rx_rf:", "system.num_rx_rf", ["greater than or equal to 1, got 0"]),
-    "above the bound": (("correlation: 0.9", "correlation: 2"), "correlation:", "channel.fading.correlation", ["less than or equal to 1, got 2"]),
-    "unknown word": (("timescale: online", "timescale: onlin"), "timescale: onlin", "schemes.on.timescale", ["'onlin' (did you mean 'online'?)", "'single'"]),
+    "above the bound": (
+        ("correlation: 0.9", "correlation: 2"),
+        "correlation:",
+        "channel.fading.correlation",
+        ["less than or equal to 1, got 2"],
+    ),
+    "unknown word": (
+        ("timescale: online", "timescale: onlin"),
+        "timescale: onlin",
+        "schemes.on.timescale",
+        ["'onlin' (did you mean 'online'?)", "'single'"],
+    ),
     "word or number": (("length: num_rf", "length: num"), "length:", "pilots.length", ["'num_rf' or should be a valid integer, got 'num'"]),
     "missing field": (("timescale: online\n", "\n"), "name: on\n", "schemes.on.timescale", ["required, but missing"]),
     "missing field of a union": ((", correlation: 0.9", ""), "fading:", "channel.fading.correlation", ["required, but missing"]),
@@ -62,7 +87,9 @@ def test_a_wrong_field(case, refusal, scenario_file):
 
 
 def test_everything_is_told_at_once(refusal):
-    message = refusal(("num_users: 2", "num_users: two"), ("kind: ar1", "kind: ar3"), ("iterations: 5", "iteration: 5"), ("frames: 2", "frames: 0.5"))
+    message = refusal(
+        ("num_users: 2", "num_users: two"), ("kind: ar1", "kind: ar3"), ("iterations: 5", "iteration: 5"), ("frames: 2", "frames: 0.5")
+    )
     heads = [line.split(": ")[1] for line in message.splitlines() if line.startswith("s.yaml")]
     assert heads == ["system.num_users", "channel.fading.kind", "clock.frames", "schemes.on.digital.iteration"]  # in the order of the file
 
@@ -75,7 +102,9 @@ def test_an_unloadable_kind_is_told(refusal, monkeypatch):
 
     registry.kinds.cache_clear()
     try:
-        assert "cannot be loaded: No module named 'csisim.nowhere'" in refusal(("estimator: perfect, analog: none, digital: sca", "estimator: perfect, analog: none, digital: broken"))
+        assert "cannot be loaded: No module named 'csisim.nowhere'" in refusal(
+            ("estimator: perfect, analog: none, digital: sca", "estimator: perfect, analog: none, digital: broken")
+        )
     finally:
         monkeypatch.undo()
         registry.kinds.cache_clear()

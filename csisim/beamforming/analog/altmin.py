@@ -36,7 +36,7 @@ def phase_extraction(target: np.ndarray, fallback: np.ndarray, iterations: int) 
     -------
     (..., antennas, T) float64
     """
-    phases = phases_of(target, (target.real**2 + target.imag**2).sum(-2), fallback)
+    phases = phases_of(target, np.linalg.norm(target, axis=-2), fallback)
     adjoint = target.conj().swapaxes(-1, -2)
     for _ in range(iterations):
         left, _, right = np.linalg.svd(adjoint @ constant_modulus(phases, target.dtype), full_matrices=False)
@@ -49,7 +49,7 @@ class AltMinConfig(Component):
 
     kind: Literal["altmin"] = "altmin"
     target: Literal["sca", "svd"] = Field("sca", description="fully digital solution: multi-user SCA, or every user's singular vectors")
-    target_iterations: int = Field(5, ge=1, description="SCA iterations of the fully digital solution")
+    target_iterations: int = Field(10, ge=1, description="SCA iterations of the fully digital solution")
     iterations: int = Field(1, ge=1, description="alternations of phases and digital part")
 
 
@@ -69,7 +69,13 @@ class AltMin:
         return PhaseState.of(dims, phases)
 
     def update(
-        self, samples: PathSamples, noise_power: float, power: PowerBudget, state: PhaseState, rng: np.random.Generator, steps: int | None = None
+        self,
+        samples: PathSamples,
+        noise_power: float,
+        power: PowerBudget,
+        state: PhaseState,
+        rng: np.random.Generator,
+        steps: int | None = None,
     ) -> PhaseState:
         space = SignalSpace.follow(samples, state.space)
         config = self.config

@@ -70,7 +70,13 @@ class DftCodebook:
         return PhaseState.of(dims, phases).moved(*sector_phases(dims))
 
     def update(
-        self, samples: PathSamples, noise_power: float, power: PowerBudget, state: PhaseState, rng: np.random.Generator, steps: int | None = None
+        self,
+        samples: PathSamples,
+        noise_power: float,
+        power: PowerBudget,
+        state: PhaseState,
+        rng: np.random.Generator,
+        steps: int | None = None,
     ) -> PhaseState:
         if len(samples) == 0:
             return state

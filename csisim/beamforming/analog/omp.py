@@ -64,7 +64,7 @@ class OmpConfig(Component):
 
     kind: Literal["omp"] = "omp"
     target: Literal["sca", "svd"] = Field("sca", description="fully digital solution: multi-user SCA, or every user's singular vectors")
-    target_iterations: int = Field(5, ge=1, description="SCA iterations of the fully digital solution")
+    target_iterations: int = Field(10, ge=1, description="SCA iterations of the fully digital solution")
     oversampling: int = Field(2, ge=1, le=8, description="dictionary beams per antenna of a half-wavelength line array")
 
 
@@ -81,7 +81,13 @@ class Omp:
         return PhaseState.of(dims, phases)
 
     def update(
-        self, samples: PathSamples, noise_power: float, power: PowerBudget, state: PhaseState, rng: np.random.Generator, steps: int | None = None
+        self,
+        samples: PathSamples,
+        noise_power: float,
+        power: PowerBudget,
+        state: PhaseState,
+        rng: np.random.Generator,
+        steps: int | None = None,
     ) -> PhaseState:
         space = SignalSpace.follow(samples, state.space)
         config = self.config

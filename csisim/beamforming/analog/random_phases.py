@@ -46,7 +46,13 @@ class RandomPhases:
         return PhaseState.of(dims, phases)
 
     def update(
-        self, samples: PathSamples, noise_power: float, power: PowerBudget, state: PhaseState, rng: np.random.Generator, steps: int | None = None
+        self,
+        samples: PathSamples,
+        noise_power: float,
+        power: PowerBudget,
+        state: PhaseState,
+        rng: np.random.Generator,
+        steps: int | None = None,
     ) -> PhaseState:
         return state
 

@@ -79,7 +79,13 @@ class Ssca:
         return replace(state, direction_f=np.zeros_like(state.phi_f), direction_w=np.zeros_like(state.phi_w), step=0)
 
     def update(
-        self, samples: PathSamples, noise_power: float, power: PowerBudget, state: SscaState, rng: np.random.Generator, steps: int | None = None
+        self,
+        samples: PathSamples,
+        noise_power: float,
+        power: PowerBudget,
+        state: SscaState,
+        rng: np.random.Generator,
+        steps: int | None = None,
     ) -> SscaState:
         """``steps`` gradient steps on minibatches of ``samples``; the drops share the choice of samples.
 

@@ -63,12 +63,13 @@ def phases_of(vectors: np.ndarray, strength: np.ndarray, fallback: np.ndarray) -
     ----------
     vectors : (..., antennas, m) complex
     strength : (..., m) real
-        Energy per column; columns below 1e-6 of the strongest are not directions of the channel.
+        Eigenvalues, singular values or norms of the columns; those that rounding alone explains are no directions of the channel.
     fallback : (..., antennas, T) real
         Phases of the chains that ``vectors`` leaves free.
     """
     phases = np.broadcast_to(fallback, (*vectors.shape[:-1], fallback.shape[-1])).copy()
     used = min(vectors.shape[-1], fallback.shape[-1])
-    real = strength[..., None, :used] > 1e-6 * strength.max(-1)[..., None, None]
-    phases[..., :used] = np.where(real, np.angle(vectors[..., :used]), phases[..., :used])
+    rounding = vectors.shape[-2] * np.finfo(vectors.dtype).eps * strength.max(-1)
+    genuine = strength[..., None, :used] > rounding[..., None, None]
+    phases[..., :used] = np.where(genuine, np.angle(vectors[..., :used]), phases[..., :used])
     return phases

@@ -35,16 +35,22 @@ class SvdPhases:
         return PhaseState.of(dims, phases)
 
     def update(
-        self, samples: PathSamples, noise_power: float, power: PowerBudget, state: PhaseState, rng: np.random.Generator, steps: int | None = None
+        self,
+        samples: PathSamples,
+        noise_power: float,
+        power: PowerBudget,
+        state: PhaseState,
+        rng: np.random.Generator,
+        steps: int | None = None,
     ) -> PhaseState:
         space = SignalSpace.follow(samples, state.space)
         channel = space.coordinates(samples)  # (D, K, S, R', T')
         d, k, s, r, t = channel.shape
-        right, strength = _leading(channel.conj().transpose(0, 1, 4, 2, 3).reshape(d, k, t, s * r))
+        right, strength_f = _leading(channel.conj().transpose(0, 1, 4, 2, 3).reshape(d, k, t, s * r))
         left, strength_w = _leading(channel.transpose(0, 1, 3, 2, 4).reshape(d, k, r, s * t))
         turns = right.transpose(0, 2, 3, 1).reshape(d, t, -1)  # (D, T', rank K), users fastest
         fallback_f, fallback_w = for_drops(state.initial, d)
-        phi_f = phases_of(space.f @ turns, strength.swapaxes(1, 2).reshape(d, -1), fallback_f)
+        phi_f = phases_of(space.f @ turns, strength_f.swapaxes(1, 2).reshape(d, -1), fallback_f)
         phi_w = phases_of(space.w @ left, strength_w, fallback_w)
         return state.moved(phi_f, phi_w, space)
 
@@ -53,6 +59,6 @@ class SvdPhases:
 
 
 def _leading(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Left singular vectors (..., rows, rank) and energies (..., rank), strongest first."""
+    """Left singular vectors (..., rows, rank) and singular values (..., rank), strongest first."""
     vectors, values, _ = np.linalg.svd(matrix, full_matrices=False)
-    return vectors, values**2
+    return vectors, values

@@ -196,7 +196,7 @@ def _weigh(w, e, t, joint, recursion, inverse, pivot_row):
                 if joint or n == m:
                     value = 0j
                     for i in range(k * num_rx, (k + 1) * num_rx):
-                        value += w[i, n] * np.conj(w[i, m])
+                        value += np.conj(w[i, n]) * w[i, m]
                     trace += (inverse[m, n] * value).real
     return trace, rate
 

@@ -8,7 +8,7 @@ Channels are (..., K, R, T), precoders (..., K, T, n), combiners (..., K, R, n),
 
 from typing import Any, Literal
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from csisim.phy.dims import PowerBudget
 
@@ -22,7 +22,7 @@ def mmse_combiner(channel: Array, precoder: Array, noise_power: float) -> Array:
     r""":math:`W_k = (\sum_v H_k F_v F_v^H H_k^H + \sigma^2 I)^{-1} H_k F_k` (Kang 2022, eq. 24)."""
     xp = array_namespace(channel)
     received = channel @ _all_streams(precoder)
-    covariance = received @ _adjoint(received) + noise_power * xp.eye(channel.shape[-2], dtype=channel.dtype)
+    covariance = received @ _adjoint(received) + noise_power * _identity(channel, channel.shape[-2])
     return xp.linalg.solve(covariance, channel @ precoder)
 
 
@@ -33,16 +33,16 @@ def stream_mse(channel: Array, precoder: Array, combiner: Array, noise_power: fl
     """
     xp = array_namespace(channel)
     gains = _adjoint(combiner) @ (channel @ _all_streams(precoder))
-    return xp.sum(_squared(_own(gains) - gains), axis=-1) + noise_power * xp.sum(_squared(combiner), axis=-2)
+    return xp.sum(_squared(_own_streams(precoder) - gains), axis=-1) + noise_power * xp.sum(_squared(combiner), axis=-2)
 
 
 def stream_sinr(channel: Array, precoder: Array, combiner: Array, noise_power: float) -> Array:
     r"""SINR (..., K, n), Kang 2022, eq. 3 with the interference summed over :math:`(m, n) \ne (k, l)`."""
     xp = array_namespace(channel)
-    gains = _squared(_adjoint(combiner) @ (channel @ _all_streams(precoder)))
-    own = xp.real(_own(gains * (1.0 + 0.0j)))
-    signal = xp.sum(own * gains, axis=-1)
-    return signal / (xp.sum((1.0 - own) * gains, axis=-1) + noise_power * xp.sum(_squared(combiner), axis=-2) + 1e-30)
+    powers = _squared(_adjoint(combiner) @ (channel @ _all_streams(precoder)))
+    own = xp.real(_own_streams(precoder))
+    disturbance = xp.sum((1.0 - own) * powers, axis=-1) + noise_power * xp.sum(_squared(combiner), axis=-2)
+    return xp.sum(own * powers, axis=-1) / (disturbance + 1e-30)  # a stream that is switched off: 0 / 0
 
 
 def sum_rate(channel: Array, precoder: Array, combiner: Array, noise_power: float) -> Array:
@@ -54,7 +54,7 @@ def sum_rate(channel: Array, precoder: Array, combiner: Array, noise_power: floa
 def normalise(precoder: Array, power: PowerBudget) -> Array:
     """Meet the power constraint with equality (Kang 2022, eq. 7d; Hu 2021, eq. 5b)."""
     xp = array_namespace(precoder)
-    return precoder * xp.sqrt(_budget(precoder, power) / _norm(precoder, power))
+    return precoder * xp.astype(xp.sqrt(_budget(precoder, power) / _norm(precoder, power)), precoder.dtype)
 
 
 def sca(
@@ -109,7 +109,7 @@ def wmmse(
     precoder, before = start, None
     for iteration in range(iterations):
         combiner = mmse_combiner(channel, precoder, noise_power)
-        errors = xp.eye(start.shape[-1], dtype=channel.dtype) - _adjoint(combiner) @ (channel @ precoder)
+        errors = _identity(channel, start.shape[-1]) - _adjoint(combiner) @ (channel @ precoder)
         if tolerance > 0.0:
             rate = -xp.sum(xp.linalg.slogdet(errors)[1], axis=-1)
             if iteration >= 20 and bool(xp.all(rate - before < tolerance * rate)):
@@ -119,33 +119,35 @@ def wmmse(
     return precoder
 
 
-def wmmse_reduced(channel: Array, start: Array, noise_power: float, power: PowerBudget, iterations: int) -> Array:
-    r""":func:`wmmse` with the closed :math:`\tau` in the K R dimensions of the receivers.
+def wmmse_reduced(channel: Array, start: Array, noise_power: float, total: float, iterations: int) -> Array:
+    r""":func:`wmmse` under a total power constraint, exactly, in the K R dimensions of the receivers.
 
-    :math:`V = H^H X` with :math:`X = U (U^H G U + \tau W^{-1})^{-1}`, U and W block diagonal and
-    :math:`G = H H^H`, so that the number of transmit chains enters only before the first and after the last iteration.
+    :math:`V = H^H X` with :math:`X = U (U^H G U + \mu W^{-1})^{-1}`, U and W block diagonal, :math:`G = H H^H`: the number of
+    transmit chains T enters only before the first and after the last iteration. Nothing is rescaled on the way, the noise
+    grows with the power :math:`p = \mathrm{tr}\, X^H G X` instead (Hu 2021, eq. 16).
     """
     xp = array_namespace(channel)
     *batch, num_users, num_rx, num_tx = channel.shape
     num_streams = start.shape[-1]
     h = xp.reshape(channel, (*batch, num_users * num_rx, num_tx))
     gram = h @ _adjoint(h)
-    received = h @ _all_streams(start)[..., 0, :, :]
-    blocks = xp.astype(xp.eye(num_users), channel.dtype)
+    x, received = None, h @ _all_streams(start)[..., 0, :, :]
+    noise = noise_power * xp.ones((*batch, 1, 1), dtype=channel.dtype, device=device(channel))
     for _ in range(iterations):
         by_user = xp.reshape(received, (*batch, num_users, num_rx, num_users * num_streams))
         own = xp.stack([by_user[..., k, :, k * num_streams : (k + 1) * num_streams] for k in range(num_users)], axis=-3)
-        covariance = by_user @ _adjoint(by_user) + noise_power * xp.eye(num_rx, dtype=channel.dtype)
+        covariance = by_user @ _adjoint(by_user) + noise[..., None] * _identity(channel, num_rx)
         combiner = xp.linalg.solve(covariance, own)
-        errors = xp.eye(num_streams, dtype=channel.dtype) - _adjoint(combiner) @ own
-        tau = noise_power / power.total * _leak(combiner, combiner @ xp.linalg.inv(errors))
-        u = _block_diagonal(combiner, blocks)
-        system = _adjoint(u) @ (gram @ u) + xp.astype(tau, channel.dtype)[..., 0] * _block_diagonal(errors, blocks)
-        x = u @ xp.linalg.inv(system)
+        errors = _identity(channel, num_streams) - _adjoint(combiner) @ own
+        mu = noise_power / total * _leak(combiner, combiner @ xp.linalg.inv(errors))[..., 0]
+        u = _block_diagonal(combiner)
+        x = u @ xp.linalg.inv(_adjoint(u) @ (gram @ u) + xp.astype(mu, channel.dtype) * _block_diagonal(errors))
         received = gram @ x
-        precoder = xp.reshape(_adjoint(h) @ x, (*batch, num_tx, num_users, num_streams))
-        raise NotImplementedError
-    return precoder
+        noise = noise_power / total * xp.sum(xp.conj(x) * received, axis=(-2, -1), keepdims=True)
+    if x is None:
+        return start
+    precoder = xp.moveaxis(xp.reshape(_adjoint(h) @ x, (*batch, num_tx, num_users, num_streams)), -2, -3)
+    return normalise(precoder, PowerBudget("total", total))
 
 
 def _best_precoder(
@@ -158,15 +160,15 @@ def _best_precoder(
     if tau == "bisection":
         return _bisect(curvature, target, power)
     loading = noise_power / power.total * _leak(combiner, weighted)
-    identity = xp.eye(channel.shape[-1], dtype=channel.dtype)
-    return normalise(xp.linalg.solve(curvature + xp.astype(loading, channel.dtype) * identity, target), power)
+    system = curvature + xp.astype(loading, channel.dtype) * _identity(channel, channel.shape[-1])
+    return normalise(xp.linalg.solve(system, target), power)
 
 
 def _bisect(curvature: Array, target: Array, power: PowerBudget) -> Array:
     """(curvature + tau I)^-1 target with the smallest tau >= 0 that meets the power constraint, per user or in total."""
     xp = array_namespace(target)
     values, vectors = xp.linalg.eigh(curvature)
-    values = xp.clip(values, min=1e-12 * float(xp.max(values)))
+    values = xp.maximum(values, 1e-12 * xp.max(values, axis=-1, keepdims=True))
     coordinates = _adjoint(vectors) @ target
     energy = xp.sum(_squared(coordinates), axis=-1)
     if power.constraint == "total":
@@ -179,3 +181,57 @@ def _bisect(curvature: Array, target: Array, power: PowerBudget) -> Array:
         excessive = xp.sum(energy / (values + middle) ** 2, axis=-1, keepdims=True) > budget
         low, high = xp.where(excessive, middle, low), xp.where(excessive, high, middle)
     return vectors @ (coordinates / xp.astype(values + high, target.dtype)[..., None])
+
+
+def _adjoint(a: Array) -> Array:
+    xp = array_namespace(a)
+    return xp.conj(xp.matrix_transpose(a))
+
+
+def _squared(a: Array) -> Array:
+    """|a|^2 of complex entries, differentiable at zero."""
+    xp = array_namespace(a)
+    return xp.real(a) ** 2 + xp.imag(a) ** 2
+
+
+def _identity(like: Array, size: int) -> Array:
+    return array_namespace(like).eye(size, dtype=like.dtype, device=device(like))
+
+
+def _all_streams(precoder: Array) -> Array:
+    """Precoders of all users side by side, (..., 1, T, K n), to multiply every user's channel with."""
+    xp = array_namespace(precoder)
+    *batch, num_users, num_tx, num_streams = precoder.shape
+    return xp.reshape(xp.moveaxis(precoder, -3, -2), (*batch, 1, num_tx, num_users * num_streams))
+
+
+def _own_streams(precoder: Array) -> Array:
+    """Selector (K, n, K n) of stream (k, l) among all streams."""
+    *_, num_users, _, num_streams = precoder.shape
+    size = num_users * num_streams
+    return array_namespace(precoder).reshape(_identity(precoder, size), (num_users, num_streams, size))
+
+
+def _block_diagonal(a: Array) -> Array:
+    """(..., K, i, j) to the block diagonal matrix (..., K i, K j)."""
+    xp = array_namespace(a)
+    *batch, blocks, rows, columns = a.shape
+    spread = a[..., :, :, None, :] * _identity(a, blocks)[:, None, :, None]
+    return xp.reshape(spread, (*batch, blocks * rows, blocks * columns))
+
+
+def _leak(combiner: Array, weighted: Array) -> Array:
+    r""":math:`\sum_k \mathrm{tr}\, W_k \Lambda_k W_k^H`, the weighted power of the noise behind the combiners, (..., 1, 1, 1)."""
+    xp = array_namespace(combiner)
+    return xp.sum(xp.real(xp.conj(combiner) * weighted), axis=(-3, -2, -1), keepdims=True)
+
+
+def _norm(precoder: Array, power: PowerBudget) -> Array:
+    """Squared norm of every user's precoder, or of all together, with kept axes."""
+    xp = array_namespace(precoder)
+    axes = (-2, -1) if power.constraint == "per_user" else (-3, -2, -1)
+    return xp.sum(_squared(precoder), axis=axes, keepdims=True)
+
+
+def _budget(precoder: Array, power: PowerBudget) -> float:
+    return power.per_user(precoder.shape[-3]) if power.constraint == "per_user" else power.total

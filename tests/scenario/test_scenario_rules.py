@@ -1,0 +1,202 @@
+"""What fields must satisfy together: every rule refuses what it is about, at its place, and nothing else."""
+
+import pytest
+
+from csisim.scenario import memory, rules
+from csisim.scenario.load import load_scenario
+
+OFF = "  - {name: off, timescale: offline, estimator: ls, analog: ssca, digital: sca}"
+BOUND = "  - {name: bound, timescale: single, estimator: perfect, analog: none, digital: sca}"
+FDD = ("name: small", "name: small\nduplex: fdd")
+
+
+def off(**fields: object) -> tuple[str, str]:
+    """The first scheme with other fields."""
+    scheme = {"name": "off", "timescale": "offline", "estimator": "ls", "analog": "ssca", "digital": "sca", **fields}
+    return OFF, "  - {" + ", ".join(f"{key}: {value}" for key, value in scheme.items()) + "}"
+
+
+REFUSED = {
+    "streams_fit_the_user": ([("num_rx_rf: 2", "num_rx_rf: 1")], "system.num_rx_rf: 1 RF chains cannot carry 2 streams per user"),
+    "streams_fit_the_base_station": ([("num_rf: 8", "num_rf: 1")], "system.num_rf: 1 RF chains cannot carry 2 streams to even one user"),
+    "chains_have_antennas": ([("num_tx: 16", "num_tx: 4")], "system.num_rf: 8 RF chains for 4 transmit antennas"),
+    "trace_has_one_antenna": (
+        [("  kind: mmwave_clusters\n  fading: {kind: ar1, correlation: 0.9}", "  kind: trace")],
+        "system.num_rx: a trace holds users with one antenna, this is 8",
+    ),
+    "there_are_frames": ([("frames: 2", "frames: 0")], "clock.frames: a superframe of 0 frames"),
+    "samples_fit_the_frame": (
+        [("timescale: online", "timescale: online\n    samples_per_frame: 5")],
+        "schemes.on.samples_per_frame: 5 samples need as many slots, a frame has 4",
+    ),
+    "sampling_fits_the_superframe": (
+        [off(sampling="inside_silent", num_samples=9)],
+        "schemes.off.num_samples: 9 samples inside a superframe of 8 slots",
+    ),
+    "evaluated_frames_exist": ([("clock:", "evaluation: {last_frames: 3}\nclock:")], "evaluation.last_frames: the last 3 of 2 frames"),
+    "reports_arrive": ([FDD, ("delay_slots: 0", "delay_slots: 8")], "feedback.delay_slots: after 8 slots no report arrives"),
+    "pilots_fit_the_slot": ([("length: num_rf", "length: 1025")], "pilots.length: 1025 pilot symbols in a slot of 1024"),
+    "least_squares_sees_every_chain": (
+        [("length: num_rf", "length: 7")],
+        "pilots.length: 7 pilot symbols cannot tell 8 RF chains apart by least squares",
+    ),
+    "names_differ": ([("name: bound", "name: off")], "schemes.off.name: another scheme is called 'off' already"),
+    "fields_belong_to_the_timescale": ([off(memory=3)], "schemes.off.memory: belongs to timescale online, this scheme is offline"),
+    "memory_holds_a_sample": (
+        [("timescale: online", "timescale: online\n    memory: 0")],
+        "schemes.on.memory: 0 samples leave nothing to learn from (memory >= 1, or all)",
+    ),
+    "designer_suits_the_timescale": (
+        [off(analog="altmin")],
+        "schemes.off.analog: altmin designs in every slot: it needs timescale single, this scheme is offline",
+    ),
+    "designer_has_samples": ([off(num_samples=0)], "schemes.off.num_samples: ssca cannot design from 0 samples (num_samples >= 1)"),
+    "bound_is_perfect": (
+        [("estimator: perfect", "estimator: rls")],
+        "schemes.bound.estimator: the fully digital bound has perfect CSI, this is rls",
+    ),
+    "svd_has_one_user": ([off(digital="svd")], "schemes.off.digital: svd serves one user, there are 2"),
+    "pictures_show_schemes": (
+        [("clock:", "plots: [{kind: frames, schemes: [on, of]}]\nclock:")],
+        "plots.0.schemes: no scheme is called 'of' (did you mean 'off'?); schemes: off, on, bound",
+    ),
+    "feedback_is_fdd": ([("delay_slots: 0", "delay_slots: 2")], "feedback.delay_slots: 2 in tdd"),
+    "memory_suffices": ([("num_tx: 16", "num_tx: 100000000000")], "system: a block of drops needs about"),
+}
+
+
+def test_every_rule_is_tested():
+    assert {rule.__name__ for rule in rules.RULES} == set(REFUSED)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_rule_refuses_what_it_is_about(name, refusal):
+    edits, words = REFUSED[name]
+    message = refusal(*edits)
+    assert [line for line in message.splitlines() if line.startswith("s.yaml")] == [message.splitlines()[0]]  # no other rule is broken
+    assert words in message
+
+
+@pytest.mark.parametrize(
+    ("edits", "words"),
+    [
+        ([("num_rx: 8", "num_rx: 1")], "system.num_rx_rf: 2 RF chains for 1 receive antennas"),
+        ([off(estimator="rls", analog="random", num_samples=4)], "schemes.off.num_samples: random looks at no sample (num_samples: 0)"),
+        (
+            [off(timescale="single")],
+            "ssca designs from samples of the statistics: it needs timescale offline or online, this scheme is single",
+        ),
+        ([off(timescale="online", analog="random")], "random needs no CSI: it needs timescale offline, this scheme is online"),
+        ([off(analog="none", estimator="perfect")], "none designs in every slot: it needs timescale single"),
+        ([off(codec="lloyd_max")], "schemes.off.codec: lloyd_max in tdd, where nobody reports (duplex: fdd)"),
+        ([("{delay_slots: 0}", "{loss: 0.5}")], "feedback.loss: 0.5 in tdd"),
+        ([("length: num_rf", "length: 600, access: tdma")], "pilots.length: 1200 pilot symbols (2 users in turn) in a slot of 1024"),
+        ([("clock:", "plots: [{kind: frames, relative_to: nobody}]\nclock:")], "plots.0.relative_to: no scheme is called 'nobody'"),
+        ([("frames: 2", "frames: 100000000000000")], "system: a block of drops needs about"),
+    ],
+)
+def test_the_other_sides_of_rules(edits, words, refusal):
+    assert words in refusal(*edits)
+
+
+@pytest.mark.parametrize(
+    "field", ["samples_per_frame: 1", "steps_per_frame: 3", "memory: all", "initial: covariance", "on_new_statistics: keep"]
+)
+def test_online_fields_are_refused_offline(field, refusal):
+    key = field.split(":")[0]
+    assert f"schemes.off.{key}: belongs to timescale online" in refusal((OFF, OFF.replace("}", f", {field}}}")))
+    assert f"schemes.bound.{key}: belongs to timescale online" in refusal((BOUND, BOUND.replace("}", f", {field}}}")))
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [off(estimator="rls"), ("length: num_rf", "length: 4")],  # regularised: needs fewer pilots than chains
+        [off(analog="dft", num_samples=0)],  # the sector grid
+        [off(analog="random", num_samples=0)],
+        [off(analog="random")],
+        [off(sampling="inside_silent", num_samples=8)],
+        [off(digital="svd"), ("num_users: 2", "num_users: 1")],
+        [FDD, ("delay_slots: 0", "delay_slots: 7"), off(codec="lloyd_max")],
+        [off(codec="ideal")],  # what a resolved tdd scenario says
+        [("timescale: online", "timescale: online\n    samples_per_frame: 4")],
+    ],
+)
+def test_what_is_legal_is_not_refused(edits, load):
+    assert load(*edits).cells
+
+
+IID = ("  fading: {kind: ar1, correlation: 0.9}", "  statistics: iid_angles")
+WARNED = {
+    "streams_share_chains": ([("num_users: 2", "num_users: 5")], "system.num_rf: 5 users x 2 streams = 10 > 8 RF chains"),
+    "fresh_angles_need_many_samples": (
+        [IID, ("timescale: online", "timescale: online\n    samples_per_frame: 2")],
+        "schemes.on.samples_per_frame: 2 samples per frame with iid_angles over-fit",
+    ),
+    "delay_needs_correlation": (
+        [FDD, ("kind: ar1, correlation: 0.9", "kind: iid"), ("delay_slots: 0", "delay_slots: 1")],
+        "feedback.delay_slots: with iid fading",
+    ),
+    "users_pilots_alias": ([("length: num_rf", "access: kang_eq4, length: 8")], "pilots.length: 8 symbols cannot keep the users' pilots"),
+}
+
+
+def test_every_warning_is_tested():
+    assert {rule.__name__ for rule in rules.WARNINGS} == set(WARNED)
+
+
+@pytest.mark.parametrize("name", WARNED)
+def test_a_warning_is_given_once_and_refuses_nothing(name, load):
+    edits, words = WARNED[name]
+    (warning,) = load(*edits).warnings
+    assert words in warning
+
+
+def test_zero_forcing_without_room_is_warned_of(load):
+    assert any("schemes.off.digital" in warning for warning in load(("num_users: 2", "num_users: 5"), off(digital="zf")).warnings)
+
+
+def test_a_warning_of_several_cells_is_given_once(load):
+    loaded = load(("schemes:\n", "sweep: {grid: {system.num_users: [2, 5, 6, 7]}}\nschemes:\n"))
+    (warning,) = loaded.warnings
+    assert "5 users x 2 streams" in warning
+    assert "2 more cells" in warning
+
+
+def test_pictures_over_unswept_axes_are_warned_of(load):
+    (warning,) = load(("clock:", "plots: [{kind: versus, x: snr_db}]\nclock:")).warnings
+    assert "plots.0.x: snr_db is not swept" in warning
+
+
+def test_the_small_scenario_warns_of_nothing(load):
+    assert load().warnings == []
+
+
+def test_the_working_set_counts_what_is_allocated(load):
+    """It grows with antennas, samples and slots, and not with drops beyond a block."""
+    size = lambda *edits: memory.working_set(load(*edits).scenario)  # noqa: E731
+    base = size()
+    rayleigh = (
+        "  kind: mmwave_clusters\n  fading: {kind: ar1, correlation: 0.9}",
+        "  kind: rayleigh\n  fading: {kind: ar1, correlation: 0.9}",
+    )
+    assert size(("name: small", "name: small\ndrops: 64")) == base
+    assert size(("name: small", "name: small\ndrops: 8")) < base
+    assert size(("num_tx: 16", "num_tx: 64")) > base
+    assert size(off(num_samples=64)) > base
+    assert size(("frames: 2", "frames: 20")) > base
+    assert size(("name: small", "name: small\nprecision: double")) > 1.5 * base
+    channel_bytes = 16 * 2 * 8 * 16 * 8  # drops, users, rx, tx, complex64
+    assert size(rayleigh) > 8 * channel_bytes  # the channel, and the online scheme's eight samples
+
+
+def test_a_machine_that_does_not_tell_its_memory_refuses_nothing(load, monkeypatch):
+    monkeypatch.setattr(rules, "physical_memory", lambda: None)
+    assert load(("num_tx: 16", "num_tx: 100000000")).cells
+
+
+def test_a_small_machine_refuses_a_large_scenario(scenario_file, refusal, monkeypatch):
+    monkeypatch.setattr(rules, "physical_memory", lambda: 10_000)
+    assert "this machine has 10000 bytes" in refusal()
+    monkeypatch.undo()
+    assert load_scenario(scenario_file()).cells
