@@ -70,7 +70,7 @@ class Ar1(Component):
     r"""Gauss-Markov: :math:`g_{n+1} = \rho g_n + \sqrt{1 - \rho^2}\, w_n`, so slots n apart correlate by :math:`\rho^n`."""
 
     kind: Literal["ar1"] = "ar1"
-    correlation: float = Field(ge=0, le=1, description="Correlation of successive slots")
+    correlation: float = Field(ge=0, le=1, description="correlation of successive slots")
 
     def run(
         self, rngs: Sequence[np.random.Generator], shape: tuple[int, ...], dtype: np.dtype, slot_s: float, spacing: int = 1
@@ -94,9 +94,9 @@ class Jakes(Component):
     """
 
     kind: Literal["jakes"] = "jakes"
-    doppler_hz: float | None = Field(None, ge=0, description="Maximum Doppler shift f_D")
-    speed_mps: float | None = Field(None, ge=0, description="Speed, with carrier_hz, instead of doppler_hz")
-    carrier_hz: float | None = Field(None, gt=0, description="Carrier frequency")
+    doppler_hz: float | None = Field(None, ge=0, description="maximum Doppler shift f_D")
+    speed_mps: float | None = Field(None, ge=0, description="speed, with carrier_hz, instead of doppler_hz")
+    carrier_hz: float | None = Field(None, gt=0, description="carrier frequency")
 
     @model_validator(mode="after")
     def _one_way(self) -> "Jakes":
@@ -140,7 +140,7 @@ class Jakes(Component):
         coefficients = np.stack([complex_normal(rng, (NUM_SINUSOIDS, *shape), dtype) for rng in rngs], axis=2)
         coefficients *= np.empty(0, dtype).real.dtype.type(NUM_SINUSOIDS**-0.5)
         turn = np.exp(2j * np.pi * self.max_doppler_hz * slot_s * spacing * shifts)
-        phasors = np.ones_like(turn)  # rotated in complex128: complex64 would drift by 1 % in 10^5 slots
+        phasors = np.ones_like(turn)  # rotated in complex128: complex64 would drift by up to 6e-8 a slot
         while True:
             yield np.einsum("m...,m...->...", coefficients, phasors.astype(dtype))
             phasors *= turn

@@ -22,24 +22,24 @@ class MmwaveClustersConfig(Component):
     """Clustered rays; angles in degrees from broadside, uniform within plus or minus the given maximum."""
 
     kind: Literal["mmwave_clusters"] = "mmwave_clusters"
-    num_clusters: int = Field(4, ge=1, description="Clusters N_c")
-    num_rays: int = Field(2, ge=1, description="Rays per cluster N_ray")
+    num_clusters: int = Field(4, ge=1, description="clusters N_c")
+    num_rays: int = Field(2, ge=1, description="rays per cluster N_ray")
     statistics: Literal["fixed_clusters", "iid_angles"] = Field(
-        "fixed_clusters", description="Angles fixed in a superframe, or all redrawn in every slot (the papers' experiment)"
+        "fixed_clusters", description="angles fixed in a superframe, or all redrawn in every slot (the papers' experiment)"
     )
-    angular_spread_deg: float = Field(5.0, ge=0, description="Rms Laplace spread of the rays about their cluster's centre (fixed_clusters)")
-    max_angle_deg: float = Field(60.0, gt=0, le=90, description="Largest azimuth")
-    max_elevation_deg: float = Field(30.0, ge=0, le=90, description="Largest elevation (planar arrays)")
+    angular_spread_deg: float = Field(5.0, ge=0, description="rms Laplace spread of the rays about their cluster's centre (fixed_clusters)")
+    max_angle_deg: float = Field(60.0, gt=0, le=90, description="largest azimuth")
+    max_elevation_deg: float = Field(30.0, ge=0, le=90, description="largest elevation (planar arrays)")
     k_factor_db: float | None = Field(None, description="Rician K factor: adds one line-of-sight path of constant modulus")
-    fading: Fading = Field(Iid(), description="How the gains evolve from slot to slot (fixed_clusters)")
+    fading: Fading = Field(Iid(), description="how the gains evolve from slot to slot (fixed_clusters)")
     normalisation: Normalisation | Literal["none"] = Field(
         "unit",
-        description="Mean of ||H||_F^2 / (N_r N_t): unit 1, kang 0.1, hu 2, none gain_variance; per_drop scales every realisation to 1, "
+        description="mean of ||H||_F^2 / (N_r N_t): unit 1, kang 0.1, hu 2, none gain_variance; per_drop scales every realisation to 1, "
         "averaged over a drop's users",
     )
-    gain_variance: float | None = Field(None, gt=0, description="Variance of the path gains (normalisation: none); 1 when left out")
-    tx_array: AntennaArray = Field(Ula(), description="Transmit array")
-    rx_array: AntennaArray = Field(Ula(), description="Receive array")
+    gain_variance: float | None = Field(None, gt=0, description="variance of the path gains (normalisation: none); 1 when left out")
+    tx_array: AntennaArray = Field(Ula(), description="transmit array")
+    rx_array: AntennaArray = Field(Ula(), description="receive array")
 
     @model_validator(mode="after")
     def _consistent(self) -> "MmwaveClustersConfig":

@@ -19,13 +19,13 @@ class RayleighConfig(Component):
     """Complex Gaussian entries; neighbouring antennas correlate by the given amount, antennas n apart by its n-th power."""
 
     kind: Literal["rayleigh"] = "rayleigh"
-    tx_correlation: float = Field(0.0, ge=0, lt=1, description="Correlation of neighbouring transmit antennas")
-    rx_correlation: float = Field(0.0, ge=0, lt=1, description="Correlation of neighbouring receive antennas")
-    fading: Fading = Field(Iid(), description="How the entries evolve from slot to slot")
-    num_subcarriers: int = Field(1, ge=1, description="Subcarriers, independent of each other")
+    tx_correlation: float = Field(0.0, ge=0, lt=1, description="correlation of neighbouring transmit antennas")
+    rx_correlation: float = Field(0.0, ge=0, lt=1, description="correlation of neighbouring receive antennas")
+    fading: Fading = Field(Iid(), description="how the entries evolve from slot to slot")
+    num_subcarriers: int = Field(1, ge=1, description="subcarriers, independent of each other")
     normalisation: Normalisation = Field(
         "unit",
-        description="Mean of ||H||_F^2 / (N_r N_t): unit 1, kang 0.1, hu 2; per_drop scales every realisation to 1, "
+        description="mean of ||H||_F^2 / (N_r N_t): unit 1, kang 0.1, hu 2; per_drop scales every realisation to 1, "
         "averaged over a drop's users and subcarriers",
     )
 

@@ -31,18 +31,18 @@ class TraceConfig(Component):
     kind: Literal["trace"] = "trace"
     file: str = Field(
         "cost2100_indoor",
-        description="An .npz with key delay_angle (rows, delays, angles), complex; a CsiNet .mat with key HT; or a packaged trace's name",
+        description="an .npz with key delay_angle (rows, delays, angles), complex; a CsiNet .mat with key HT; or a packaged trace's name",
     )
-    num_subcarriers: int = Field(8, ge=1, description="Subcarriers, evenly spaced over the trace's band")
+    num_subcarriers: int = Field(8, ge=1, description="subcarriers, evenly spaced over the trace's band")
     evolution: Literal["static", "iid"] = Field(
-        "static", description="A user keeps its row for a superframe, or has a new one in every slot"
+        "static", description="a user keeps its row for a superframe, or has a new one in every slot"
     )
     centred_angles: bool | None = Field(
-        None, description="The angle axis has angle zero in its middle (fftshift); when left out: true for .mat, false for .npz"
+        None, description="the angle axis has angle zero in its middle (fftshift); when left out: true for .mat, false for .npz"
     )
     normalisation: Literal["unit", "kang", "hu", "per_drop", "ensemble"] = Field(
         "unit",
-        description="Mean of ||H||_F^2 / (N_r N_t) over the band: unit 1, kang 0.1, hu 2 for every row, so no path loss is left; ensemble: "
+        description="mean of ||H||_F^2 / (N_r N_t) over the band: unit 1, kang 0.1, hu 2 for every row, so no path loss is left; ensemble: "
         "1 over all rows, path losses kept; per_drop: 1 in every realisation, averaged over a drop's users and subcarriers",
     )
 

@@ -21,7 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("csisim.cli.validate:validate", "Check scenario files without running them."),
     "ls": ("csisim.cli.ls:ls", "List rooms, kinds, scenarios or results."),
     "schema": ("csisim.cli.schema:schema", "Print the JSON Schema of scenario files, for editors."),
-    "repro": ("csisim.cli.repro:repro", "Reproduce a published table or figure and judge the agreement."),
+    "repro": ("csisim.cli.repro:repro", "Run one cell again in the foreground and compare it with its record."),
+    "reproduce": ("csisim.cli.reproduce:reproduce", "Measure a published table or figure and judge the agreement."),
 }
 
 USAGE = 2

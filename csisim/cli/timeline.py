@@ -99,11 +99,11 @@ def lanes(scenario: "Scenario", scheme: "SchemeConfig") -> Lanes:
     csi = "".join("F" if f and only else "B" if f else " " if only else "e" for f, only in zip(sensed, no_equivalent, strict=True))
     delay = scenario.feedback.delay_slots if scenario.duplex == "fdd" else 0
     rows = {"CSI": csi, "analog": "".join("^" if new else " " for new in _analog_updates(scheme, clock.slots, clock.slots_per_frame))}
+    known_from = int(silent.sum()) + delay  # silent slots come first; then the first report has to arrive
     if scenario.duplex == "fdd":
-        rows["report"] = "".join(" " if quiet else ">" if slot < delay else "x" for slot, quiet in enumerate(silent))
+        rows["report"] = "".join(" " if quiet else ">" if slot < known_from else "x" for slot, quiet in enumerate(silent))
     designed_from = _designed_from(scheme, clock.slots_per_frame) + delay
-    payload = ("." if quiet or slot < delay else "~" if slot < designed_from else "=" for slot, quiet in enumerate(silent))
-    rows["payload"] = "".join(payload)
+    rows["payload"] = "".join("." if slot < known_from else "~" if slot < designed_from else "=" for slot in range(clock.slots))
     total = int(costs.pilot_bits.sum())
     by_paper = scheme.timescale == "online" and ledger.paper_ledger
     fulls = clock.frames if by_paper else int(sensed.sum()) + scheme.samples_before
@@ -131,7 +131,12 @@ def text(scenario: "Scenario") -> str:
             before = taken[scheme.name] if name == "CSI" else ""
             lines.append(f"  {name:<8}{before:>{margin}}|" + _join(spans, [row[span.start : span.stop] for span in spans]))
     used = {letter for scheme in schemes for row in scheme.rows.values() for letter in row}
-    lines += ["", "   ".join(f"{letter} {meaning}" for letter, meaning in LEGEND.items() if letter in used)]
+    lines.append("")
+    for item in (f"{letter} {meaning}" for letter, meaning in LEGEND.items() if letter in used):
+        if lines[-1] and len(lines[-1]) + len(item) < ROOM:
+            lines[-1] += f"   {item}"
+        else:
+            lines.append(item)
     if any(scheme.before for scheme in schemes):
         lines.append("n F before the first slot: full-CSI samples taken outside the superframe, booked on its first slot")
     if scenario.duplex == "fdd":

@@ -13,7 +13,7 @@ class Ula(Component):
     """Uniform linear array; the angle is measured from broadside."""
 
     kind: Literal["ula"] = "ula"
-    spacing: float = Field(0.5, gt=0, description="Element spacing in wavelengths")
+    spacing: float = Field(0.5, gt=0, description="element spacing in wavelengths")
 
     def grid(self, num_elements: int) -> tuple[int, int]:
         """Rows and columns."""
@@ -24,9 +24,9 @@ class Upa(Component):
     """Uniform planar array in the vertical plane; element ``row * columns + column``, row 0 at the bottom."""
 
     kind: Literal["upa"] = "upa"
-    rows: int = Field(ge=1, description="Elements in a vertical line")
-    columns: int = Field(ge=1, description="Elements in a horizontal line")
-    spacing: float = Field(0.5, gt=0, description="Element spacing in wavelengths, both ways")
+    rows: int = Field(ge=1, description="elements in a vertical line")
+    columns: int = Field(ge=1, description="elements in a horizontal line")
+    spacing: float = Field(0.5, gt=0, description="element spacing in wavelengths, both ways")
 
     def grid(self, num_elements: int) -> tuple[int, int]:
         """Rows and columns.

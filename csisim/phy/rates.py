@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 from numba import njit
 
+from csisim.phy.beams import inverse_sqrt
+
 #: below any interference plus noise that double precision can tell from zero: a stream that is switched off has rate 0
 _FLOOR = 1e-300
 
@@ -83,13 +85,13 @@ def _joint_rate(received: np.ndarray, combiner: np.ndarray, noise_power: float) 
     users, num_streams = received.shape[1], combiner.shape[-1]
     norm = np.linalg.norm(combiner, axis=-2, keepdims=True)
     filters = combiner / np.where(norm > 0.0, norm, 1.0)
-    outputs = filters.conj().swapaxes(-1, -2) @ received  # (D, K, S, n, K n)
+    adjoint = filters.conj().swapaxes(-1, -2)
+    # orthonormal outputs: filters of streams that were switched off are zero or collinear with others, and add nothing
+    outputs = inverse_sqrt(adjoint @ filters)[0] @ adjoint @ received  # (D, K, S, n, K n)
     own = np.stack([outputs[:, k, :, :, k * num_streams : (k + 1) * num_streams] for k in range(users)], axis=1)
-    signal = own @ own.conj().swapaxes(-1, -2)
-    everything = outputs @ outputs.conj().swapaxes(-1, -2)
-    # collinear or switched-off filters make the noise singular: a floor far below the noise keeps both determinants finite
-    noise = noise_power * (filters.conj().swapaxes(-1, -2) @ filters + 1e-12 * np.eye(num_streams))
-    return (np.linalg.slogdet(everything + noise)[1] - np.linalg.slogdet(everything - signal + noise)[1]) / np.log(2.0)
+    everything = outputs @ outputs.conj().swapaxes(-1, -2) + noise_power * np.eye(num_streams)
+    disturbance = everything - own @ own.conj().swapaxes(-1, -2)
+    return (np.linalg.slogdet(everything)[1] - np.linalg.slogdet(disturbance)[1]) / np.log(2.0)
 
 
 @njit(cache=True, error_model="numpy")

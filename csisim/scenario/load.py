@@ -193,5 +193,5 @@ def _validated(document: CellDocument, errors: _Findings) -> Scenario | None:
 def _value(scenario: Scenario, path: Path) -> Any:
     value: Any = scenario
     for part in path:
-        value = value[part] if isinstance(part, int) else getattr(value, part)
+        value = value[part] if isinstance(part, int) else getattr(value, part, None)  # None: unknown, and refused where it is set
     return value.kind if isinstance(value, Component) else value

@@ -124,9 +124,9 @@ class Scenario(Settings):
     def document(self) -> dict[str, Any]:
         """Every field as plain values, defaults included: a document that loads again as this scenario."""
         document = self.model_dump(mode="json", exclude={"extends"})
-        for scheme in document["schemes"]:
+        for scheme, config in zip(document["schemes"], self.schemes, strict=True):
             for field, timescale in TIMESCALE_FIELDS.items():
-                if scheme["timescale"] != timescale:
+                if config.timescale != timescale or (field == "num_samples" and config.cadence == "fixed" and config.num_samples > 0):
                     del scheme[field]
         if self.sweep is None:
             del document["sweep"]

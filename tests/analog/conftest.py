@@ -5,13 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from csisim.beamforming.analog.dft import dft_phases
 from csisim.beamforming.analog.random_phases import draw_phases
 from csisim.beamforming.base import Phases
 from csisim.beamforming.digital.sca import sca
-from csisim.channel.base import ChannelState, PathSamples, stack
+from csisim.channel.base import ChannelState, FactoredState, Geometry, Paths, PathSamples, stack
 from csisim.channel.mmwave import MmwaveClusters, MmwaveClustersConfig
 from csisim.phy.beams import Beams
 from csisim.phy.dims import Dims, PowerBudget
+from csisim.phy.power import constant_modulus
 from csisim.phy.rates import mmse_combiner, rate_per_user
 from csisim.random import Streams
 
@@ -73,3 +75,15 @@ def paper_size():
 def small_size():
     """32 x 16 antennas, 8 / 2 RF chains, two users with two streams."""
     return lambda drops, precision="single": Dims(drops, 2, 16, 32, 2, 8, 2, 1, precision)
+
+
+@pytest.fixture(scope="session")
+def on_grid():
+    """A state of one drop whose paths lie on orthogonal DFT beams: columns and gains have one row per user."""
+
+    def make(columns_t, columns_r, gains, num_tx=32, num_rx=16) -> FactoredState:
+        beams = [constant_modulus(dft_phases(n)) for n in (num_tx, num_rx)]
+        tx, rx = (np.moveaxis(b[:, c], 0, 1)[None] for b, c in zip(beams, (columns_t, columns_r), strict=True))
+        return FactoredState(Paths(Geometry(rx, tx), np.asarray(gains, complex)[None, :, None]))
+
+    return make

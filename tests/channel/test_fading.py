@@ -61,11 +61,12 @@ def test_jakes_is_a_function_of_time():
     np.testing.assert_allclose(run(Jakes(doppler_hz=30.0), 5, slot_s=3e-3), fine[::3], atol=1e-12)
 
 
-def test_jakes_does_not_drift_in_single_precision():
-    single, double = (run(Jakes(doppler_hz=10.0), 4000, shape=(2, 3), dtype=dtype) for dtype in (np.complex64, np.complex128))
-    assert single.dtype == np.complex64
-    assert abs(np.abs(single[-500:]).mean() / np.abs(single[:500]).mean()) == pytest.approx(1, abs=0.5)
-    assert abs((np.abs(double) ** 2).mean() - 1) < 0.5
+def test_jakes_does_not_drift_in_single_precision(monkeypatch):
+    """One sinusoid keeps its modulus; rotated in complex64 it would be off by 7e-5 after 10^4 slots."""
+    monkeypatch.setattr("csisim.channel.fading.NUM_SINUSOIDS", 1)
+    modulus = np.abs(run(Jakes(doppler_hz=100.0), 10_000, shape=(2, 3), dtype=np.complex64))
+    assert modulus.dtype == np.float32
+    np.testing.assert_allclose(modulus[-1], modulus[0], rtol=1e-6)
 
 
 def test_doppler_from_speed():

@@ -2,6 +2,7 @@
 
 import string
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,77 +15,23 @@ from csisim.scenario.load import load_scenario
 from csisim.scenario.yaml import dump, parse
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-TOKENS = st.sampled_from(
-    [
-        *"[]{}:,-&*!|>?#%@`'\"~\n \t",
-        "\n  ",
-        ": ",
-        "- ",
-        "&a ",
-        "*a",
-        "!!int ",
-        "---\n",
-        "...",
-        "kind",
-        "name: x\n",
-        "1e9",
-        "\x00",
-        "\x85",
-        "😀",
-    ]
-)
-WORDS = st.sampled_from(
-    [
-        "kind",
-        "name",
-        "timescale",
-        "online",
-        "offline",
-        "single",
-        "estimator",
-        "analog",
-        "digital",
-        "ssca",
-        "rls",
-        "sca",
-        "none",
-        "system",
-        "num_tx",
-        "channel",
-        "fading",
-        "ar1",
-        "sweep",
-        "grid",
-        "zip",
-        "one_at_a_time",
-        "extends",
-        "plots",
-        "versus",
-        "pilots",
-        "length",
-        "memory",
-        "all",
-        "schemes",
-        "clock",
-        "frames",
-        "full_csi",
-        "noisy",
-    ]
-)
+PIECES = ["\n  ", ": ", "- ", "&a ", "*a", "!!int ", "---\n", "...", "kind", "name: x\n", "1e9", "\x00", "\x85", "😀"]
+TOKENS = st.sampled_from([*"[]{}:,-&*!|>?#%@`'\"~\n \t", *PIECES])
+FIELDS = ["kind", "name", "timescale", "estimator", "analog", "digital", "system", "num_tx", "channel", "fading", "sweep", "grid", "zip"]
+FIELDS += ["one_at_a_time", "extends", "plots", "pilots", "length", "memory", "schemes", "clock", "frames", "full_csi"]
+WORDS = st.sampled_from([*FIELDS, "online", "offline", "single", "ssca", "rls", "sca", "none", "ar1", "versus", "all", "noisy"])
 SCALARS = st.none() | st.booleans() | st.integers(-3, 40) | st.integers() | st.floats() | WORDS | st.text(string.printable, max_size=6)
-VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=4), inner, max_size=3), max_leaves=8
-)
+KEYS = WORDS | st.text(max_size=4)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=8)
+LARGE = [b"a: " + b"[" * 500_000, b"a: {" * 100_000, b"- " * 400_000, b"? " * 300_000, b"&a " * 200_000, b"'" * 999_999]
 
 
 def outcome(data: bytes, sets: tuple[str, ...] = (), sweeps: tuple[str, ...] = ()) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "s.yaml"
         path.write_bytes(data)
-        try:
+        with suppress(ScenarioError):
             assert load_scenario(path, sets, sweeps).cells
-        except ScenarioError as error:
-            assert str(error)
 
 
 @FUZZ

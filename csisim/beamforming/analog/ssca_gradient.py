@@ -6,8 +6,6 @@ only products of small matrices remain: the formula runs on path gains, never di
 array responses once per drop and step while all samples share them.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from csisim.beamforming.analog.second_order import side_by_side
@@ -16,19 +14,6 @@ from csisim.channel.base import PathSamples
 from csisim.phy.beams import inverse_sqrt
 from csisim.phy.dims import PowerBudget
 from csisim.phy.rates import mmse_combiner
-
-
-@dataclass(frozen=True, eq=False)
-class _Whitened:
-    """One end's analog beamformer B in orthonormal coordinates."""
-
-    q: np.ndarray  # (B^H B)^(-1/2)
-    beams: np.ndarray  # B q
-
-    @classmethod
-    def of(cls, beamformer: np.ndarray) -> "_Whitened":
-        q = inverse_sqrt(beamformer.conj().swapaxes(-1, -2) @ beamformer)[0].astype(beamformer.dtype)
-        return cls(q, beamformer @ q)
 
 
 def gradient(
@@ -68,9 +53,10 @@ def gradient(
     -------
     (D, t, T) real, (D, K, r, R) real
     """
-    tx, rx = _Whitened.of(f), _Whitened.of(w)
-    left = rx.beams.conj().swapaxes(-1, -2) @ samples.rx  # (N|1, D, K, R, P)
-    right = samples.tx.conj().swapaxes(-1, -2) @ tx.beams[:, None]  # (N|1, D, K, P, T)
+    q_f, q_w = (inverse_sqrt(b.conj().swapaxes(-1, -2) @ b)[0].astype(b.dtype) for b in (f, w))
+    f_white, w_white = f @ q_f, w @ q_w
+    left = w_white.conj().swapaxes(-1, -2) @ samples.rx  # (N|1, D, K, R, P)
+    right = samples.tx.conj().swapaxes(-1, -2) @ f_white[:, None]  # (N|1, D, K, P, T)
     gains = samples.gains[..., None, :]
     through = left * gains
     channel = through @ right
@@ -78,12 +64,11 @@ def gradient(
 
     arriving = right @ x[:, :, None]  # (N, D, K, P, K n): all streams on the paths
     received = through @ arriving
-    deviation = y.conj().swapaxes(-1, -2) @ received  # S - E after the next lines
-    own = np.eye(x.shape[-1], dtype=deviation.real.dtype).reshape(-1, num_streams, x.shape[-1])  # E_k, (K, n, K n)
-    error = 1 - (deviation.real * own).sum(-1)
-    deviation -= own
-    weighted = y / np.maximum(error, 1e-6)[..., None, :]  # a switched-on stream's error never is zero, its rounding may be
-    u = weighted @ deviation
+    outputs = y.conj().swapaxes(-1, -2) @ received  # S_k
+    own = np.eye(x.shape[-1], dtype=outputs.real.dtype).reshape(-1, num_streams, x.shape[-1])  # E_k, (K, n, K n)
+    error = 1 - (outputs.real * own).sum(-1)
+    weighted = y / np.maximum(error, 1e-6)[..., None, :]  # no error is zero, but single precision may round it to zero
+    u = weighted @ (outputs - own)
 
     x_adjoint = x.conj().swapaxes(-1, -2)
     beta = _normalisation(received, u, power, num_streams)
@@ -91,8 +76,8 @@ def gradient(
     d_rx = gains.swapaxes(-1, -2) * (arriving @ u.conj().swapaxes(-1, -2))
     rescaling = ((x * beta[..., None, :]) @ x_adjoint).mean(0)
     noise = (weighted @ y.conj().swapaxes(-1, -2)).mean(0)
-    d_f = (_onto_users_antennas(samples.tx, d_tx) - tx.beams @ rescaling) @ tx.q
-    d_w = (_onto_antennas(samples.rx, d_rx) + noise_power * (rx.beams @ noise)) @ rx.q
+    d_f = (_onto_users_antennas(samples.tx, d_tx) - f_white @ rescaling) @ q_f
+    d_w = (_onto_antennas(samples.rx, d_rx) + noise_power * (w_white @ noise)) @ q_w
     return _phase_ascent(d_f, f), _phase_ascent(d_w, w)
 
 

@@ -129,21 +129,26 @@ def wmmse_reduced(channel: Array, start: Array, noise_power: float, total: float
     xp = array_namespace(channel)
     *batch, num_users, num_rx, num_tx = channel.shape
     num_streams = start.shape[-1]
-    h = xp.reshape(channel, (*batch, num_users * num_rx, num_tx))
+    rows, columns = num_users * num_rx, num_users * num_streams
+    h = xp.reshape(channel, (*batch, rows, num_tx))
     gram = h @ _adjoint(h)
-    x, received = None, h @ _all_streams(start)[..., 0, :, :]
-    noise = noise_power * xp.ones((*batch, 1, 1), dtype=channel.dtype, device=device(channel))
+    gram_by_user = xp.reshape(gram, (*batch, num_users, num_rx, rows))
+    x, received = None, channel @ _all_streams(start)
+    noise = noise_power * xp.ones((*batch, 1, 1, 1), dtype=channel.dtype, device=device(channel))
     for _ in range(iterations):
-        by_user = xp.reshape(received, (*batch, num_users, num_rx, num_users * num_streams))
-        own = xp.stack([by_user[..., k, :, k * num_streams : (k + 1) * num_streams] for k in range(num_users)], axis=-3)
-        covariance = by_user @ _adjoint(by_user) + noise[..., None] * _identity(channel, num_rx)
-        combiner = xp.linalg.solve(covariance, own)
-        errors = _identity(channel, num_streams) - _adjoint(combiner) @ own
-        mu = noise_power / total * _leak(combiner, combiner @ xp.linalg.inv(errors))[..., 0]
-        u = _block_diagonal(combiner)
-        x = u @ xp.linalg.inv(_adjoint(u) @ (gram @ u) + xp.astype(mu, channel.dtype) * _block_diagonal(errors))
-        received = gram @ x
-        noise = noise_power / total * xp.sum(xp.conj(x) * received, axis=(-2, -1), keepdims=True)
+        own = xp.stack([received[..., k, :, k * num_streams : (k + 1) * num_streams] for k in range(num_users)], axis=-3)
+        combiner = xp.linalg.solve(received @ _adjoint(received) + noise * _identity(channel, num_rx), own)
+        u = _adjoint(combiner)
+        errors = _identity(channel, num_streams) - u @ own
+        mu = noise_power / total * xp.astype(_leak(combiner, combiner @ xp.linalg.inv(errors)), channel.dtype)
+        # U^H G and U^H (U^H G)^H = U^H G U, user by user
+        half = _adjoint(xp.reshape(u @ gram_by_user, (*batch, columns, rows)))
+        system = xp.reshape(u @ xp.reshape(half, (*batch, num_users, num_rx, columns)), (*batch, columns, columns))
+        inverse = xp.linalg.inv(system + _block_diagonal(mu * errors))
+        x = xp.reshape(combiner @ xp.reshape(inverse, (*batch, num_users, num_streams, columns)), (*batch, rows, columns))
+        received = xp.reshape(gram @ x, (*batch, num_users, num_rx, columns))
+        power = xp.sum(xp.conj(x) * xp.reshape(received, x.shape), axis=(-2, -1))
+        noise = noise_power / total * power[..., None, None, None]
     if x is None:
         return start
     precoder = xp.moveaxis(xp.reshape(_adjoint(h) @ x, (*batch, num_tx, num_users, num_streams)), -2, -3)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from csisim.beamforming.digital import oracle
 from csisim.beamforming.digital.alternating import alternate
-from csisim.beamforming.digital.linear import Start, fold, start_precoder, unfold
+from csisim.beamforming.digital.linear import Start, adjoint, fold, start_precoder, unfold
 from csisim.phy.dims import PowerBudget
 from csisim.phy.power import normalise
 from csisim.registry import Component
@@ -55,9 +55,19 @@ def wmmse(
     """
     if isinstance(start, str) and start == "zf" and channel.shape[1] * num_streams > channel.shape[-1]:
         start = "mrt"  # more streams than transmit chains: there is nothing to force to zero
-    first = start_precoder(channel, num_streams, power, start)
+    wide = channel.astype(np.complex128)
+    precoder = start_precoder(wide, num_streams, power, start)
     if power.constraint == "total":
-        return alternate(channel, first, noise_power, power, joint=True, iterations=iterations, tolerance=tolerance)
-    wide = channel.astype(np.complex128), first.astype(np.complex128)
-    precoder = oracle.wmmse(*wide, noise_power, power, iterations, tau="bisection", tolerance=tolerance)
-    return normalise(precoder, power).astype(channel.dtype)
+        precoder = alternate(wide, precoder, noise_power, power, joint=True, iterations=iterations, tolerance=tolerance)
+    else:
+        precoder = oracle.wmmse(wide, precoder, noise_power, power, iterations, tau="bisection", tolerance=tolerance)
+    return normalise(_separate(wide, precoder, noise_power), power).astype(channel.dtype)
+
+
+def _separate(channel: np.ndarray, precoder: np.ndarray, noise_power: float) -> np.ndarray:
+    """Rotate every user's streams so that their errors are uncorrelated.
+
+    The log-det rate and the power do not see the rotation; afterwards the streams may as well be decoded one by one.
+    """
+    correlation = adjoint(oracle.mmse_combiner(channel, precoder, noise_power)) @ (channel @ precoder)
+    return precoder @ np.linalg.eigh(correlation)[1]

@@ -68,8 +68,8 @@ def draw(picture: Picture, schemes: Sequence[str], columns: int = 1) -> "Figure"
         legend_columns = max(1, min(len(shown), int((width - 0.1) / (widest + 0.55))))
         legend_rows = [list(shown.values())[i::legend_columns] for i in range(legend_columns)]
         lines = max(sum(label.count("\n") + 1 for label in column) for column in legend_rows)
-        legend_in = 0.14 * lines + 0.08
-        title_in = 0.15 * (title.count("\n") + 1) + 0.05
+        legend_in = 0.145 * lines + 0.1
+        title_in = 0.17 * (title.count("\n") + 1) + 0.03
         caption_in = 0.108 * (caption.count("\n") + 1) + 0.06
         height = (2.3 if columns == 1 else 2.9) + legend_in + title_in + caption_in
         figure = Figure(figsize=(width, height), layout="constrained")
