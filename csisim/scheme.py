@@ -155,6 +155,8 @@ class Scheme:
         self.estimate_state = self.codec_state = self.analog_state = None
         self.memory: list[ChannelState] = []
         self.next_beams: tuple[np.ndarray, np.ndarray] | None = None
+        self.designed: tuple[np.ndarray, np.ndarray] | None = None  # what the present beams were made of
+        self.covariance_samples: list[ChannelState] = []
         self.full_csi_error = np.full(link.dims.drops, np.nan)
         self._true: tuple[int, np.ndarray] | None = None
         self.first_phases: Phases | None = None
@@ -166,6 +168,7 @@ class Scheme:
         config, link = self.config, self.link
         self.superframe, self.channel = index, channel
         self.memory.clear()
+        self.covariance_samples.clear()
         phases = draw_phases(link.dims, link.streams, index)
         if config.timescale == "online" and index > 0 and config.on_new_statistics != "random":
             beams = self.beams[self.version]
@@ -216,7 +219,10 @@ class Scheme:
     def _switch_beams(self) -> bool:
         if self.next_beams is None:
             return False
-        f, w = self.next_beams
+        designed, self.next_beams = self.next_beams, None
+        if self.designed is not None and designed[0] is self.designed[0] and designed[1] is self.designed[1]:
+            return False  # a designer that hands out the same arrays has not moved (the fully digital basis of fixed angles)
+        f, w = self.designed = designed
         dtype = self.link.dims.complex_dtype
         self.version += 1
         if self.config.analog.kind == "none":
@@ -226,7 +232,6 @@ class Scheme:
             if bits is not None:
                 f, w = (np.abs(m) * np.exp(1j * quantise_phases(np.angle(m), bits)) for m in (f, w))
             self.beams[self.version] = Beams.of(f.astype(dtype), w.astype(dtype), self.version)
-        self.next_beams = None
         self.estimate_state = None
         return True
 
@@ -278,9 +283,10 @@ class Scheme:
     def _prepare_estimator(self, beams: Beams, whitened: bool) -> object:
         covariance = None
         if self.estimator.needs_covariance:
-            samples = self.channel.samples(self.config.estimator.num_samples, "covariance")
+            if not self.covariance_samples:
+                self.covariance_samples.extend(self.channel.samples(self.config.estimator.num_samples, "covariance"))
             f = beams.f_orthonormal if whitened else beams.f
-            projected = np.stack([state.project(beams.w_orthonormal, f) for state in samples])
+            projected = np.stack([state.project(beams.w_orthonormal, f) for state in self.covariance_samples])
             covariance = sample_covariance(projected)
         return self.estimator.init(self.pilots, self.noise_power, covariance)
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from csisim.scenario.load import Loaded
 
 INTERRUPTED = 130
+TOLD = 10  # failures that are told one by one
 
 
 @click.command()
@@ -55,12 +56,13 @@ def run(
     if not quiet:
         for warning in loaded.warnings:
             click.echo(f"warning: {warning}", err=True)
+    drawn = drawn_from(root)
     with display(quiet) as shown:
         report = run_sweep(loaded, root, jobs, timeout, fresh, display=shown)
     from csisim.cli.show import table
 
     click.echo(table(root), nl=False)
-    if not report.interrupted:
+    if not report.interrupted and (report.computed or drawn != (root / "scenario.yaml").read_text(encoding="utf-8")):
         draw(root, quiet)
     tell(report, root, quiet)
     if report.interrupted:
@@ -73,11 +75,13 @@ def tell(report: "Report", root: Path, quiet: bool) -> None:
     """What became of the run, on standard error."""
     from csisim.runner.sweep import repro_command
 
-    for outcome in report.failures:
+    for outcome in report.failures[:TOLD]:
         entry = outcome.unit.entries[0]
         where = ", ".join(f"{axis} = {value}" for axis, value in entry.axes.items())
         click.echo(f"{outcome.status}: {entry.scheme}{f' at {where}' if where else ''}: {outcome.error}", err=True)
         click.echo(f"    again in the foreground: {repro_command(entry.cell, root)}", err=True)
+    if len(report.failures) > TOLD:
+        click.echo(f"... and {len(report.failures) - TOLD} more in {root / 'failed'}", err=True)
     if report.interrupted:
         click.echo(f"interrupted: {report.computed} done, {report.left} left; run the same command to resume", err=True)
     elif not quiet:
@@ -86,6 +90,12 @@ def tell(report: "Report", root: Path, quiet: bool) -> None:
             f"{report.computed} records computed" if report.computed or report.failed else "nothing to compute, all records are there"
         )
         click.echo(f"{root}: {computed}{failed}", err=True)
+
+
+def drawn_from(root: Path) -> str | None:
+    """The scenario that the pictures of a folder were drawn from; None if there are none."""
+    scenario = root / "scenario.yaml"
+    return scenario.read_text(encoding="utf-8") if (root / "figures").is_dir() and scenario.is_file() else None
 
 
 def draw(root: Path, quiet: bool) -> None:

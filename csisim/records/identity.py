@@ -67,18 +67,21 @@ def physics(scenario: BaseModel) -> dict[str, Any]:
     return {name: plain(getattr(scenario, name)) for name in type(scenario).model_fields if name not in NOT_PHYSICS}
 
 
-def record_key(scenario: Any, scheme: str, replica: int) -> str:
+def physics_digest(scenario: BaseModel) -> str:
+    """SHA-256 of :func:`physics`, from which the keys of a cell's replicas and schemes follow."""
+    return hashlib.sha256(canonical_json(physics(scenario)).encode()).hexdigest()
+
+
+def record_key(physics: str, scheme: BaseModel, replica: int) -> str:
     """Key of what one scheme did in one cell and replica; the scheme's name is not part of it."""
-    config = next(config for config in scenario.schemes if config.name == scheme)
-    content = {name: value for name, value in plain(config).items() if name != "name"}
-    return digest({"model": MODEL_VERSION, "physics": physics(scenario), "scheme": content, "replica": replica})
+    content = {name: value for name, value in plain(scheme).items() if name != "name"}
+    return digest({"model": MODEL_VERSION, "physics": physics, "scheme": content, "replica": replica})
 
 
-def cell_key(scenario: Any, replica: int, scheme_axes: Mapping[str, Any]) -> str:
+def cell_key(physics: str, replica: int, scheme_axes: Mapping[str, Any]) -> str:
     """Key of one cell and replica.
 
     Schemes are not part of it (adding one keeps the cell), but the swept fields of schemes are: they tell cells of the same
     physics apart.
     """
-    axes = {name: plain(value) for name, value in scheme_axes.items()}
-    return digest({"model": MODEL_VERSION, "physics": physics(scenario), "replica": replica, "axes": axes})
+    return digest({"model": MODEL_VERSION, "physics": physics, "replica": replica, "axes": plain(scheme_axes)})

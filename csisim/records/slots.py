@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ class SlotWriter:
 
     def abandon(self) -> None:
         """Leave nothing behind."""
-        self.writer.close()
+        with suppress(OSError, pa.ArrowException):  # the footer of a file that goes anyway
+            self.writer.close()
         self.temporary.unlink(missing_ok=True)
 
 

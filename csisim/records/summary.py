@@ -139,9 +139,9 @@ def merge_replicas(cells: "pd.DataFrame", axes: Sequence[str]) -> "pd.DataFrame"
     rows = []
     for _, group in cells.groupby([*axes, "scheme"], sort=False, dropna=False):
         counted = group[group["n"] > 0] if (group["n"] > 0).any() else group
-        row = counted.iloc[0].to_dict()
+        members: list[dict[str, Any]] = [dict(zip(counted.columns, values, strict=True)) for values in counted.itertuples(index=False)]
+        row = members[0]
         if len(counted) > 1:
-            members = counted.to_dict("records")
             for metric in METRICS:
                 pooled = Moments()
                 for member in members:

@@ -34,8 +34,10 @@ def missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-#: Groups of columns: (heading, column of the cell table, format); a group is divided from the next by "|".
-METRIC_COLUMNS: list[list[tuple[str, str, Format]]] = [
+#: Groups of columns, divided by "|": heading, column of the cell table, format.
+Groups = list[list[tuple[str, str, Format]]]
+
+METRIC_COLUMNS: Groups = [
     [("rate_bps_hz", "sum_rate_bps_hz_mean", number(3)), ("+-ci95", "sum_rate_bps_hz_ci95", number(3))],
     [("net_rate", "net_rate_bps_hz_mean", number(3)), ("+-ci95", "net_rate_bps_hz_ci95", number(3))],
     [
@@ -51,20 +53,33 @@ METRIC_COLUMNS: list[list[tuple[str, str, Format]]] = [
     [("drops", "n", text), ("cpu_s", "seconds", number(1)), ("status", "status", text), ("cell", "cell", text)],
 ]
 
+#: Columns left out where every value is null or zero.
+OPTIONAL = ("nmse_estimate_mean", "nmse_csi_mean", "csi_age_slots_mean", "feedback_bits")
+
 
 def cells_table(cells: "pd.DataFrame") -> str:
     """The cell table (``merge_replicas`` of ``load(path)``) as text, its definitions above it."""
     attributes = cells.attrs
     heading = [f"# {attributes['name']}" + (f": {attributes['description']}" if attributes.get("description") else "")]
     heading += [f"# {word}: {meaning}" for word, meaning in attributes.get("definitions", {}).items()]
-    parameters = [[(name, name, text) for name in (*attributes["axes"], "scheme")]]
-    return "\n".join([*heading, *_lines(cells.to_dict("records"), parameters + METRIC_COLUMNS)]) + "\n"
+    rows = cells.to_dict("records")
+    parameters: Groups = [[(name, name, text) for name in (*attributes["axes"], "scheme")]]
+    return "\n".join([*heading, *_lines(rows, parameters + _in_use(rows, METRIC_COLUMNS))]) + "\n"
+
+
+def _in_use(rows: Sequence[Mapping[Any, Any]], groups: Groups) -> Groups:
+    """The groups without columns that say nothing here: errors without estimates, ages and reports without a feedback link."""
+    silent = {column for column in OPTIONAL if all(missing(row[column]) or row[column] == 0 for row in rows)}
+    if "feedback_bits" in silent:
+        silent.add("pilot_bits")  # then all signaling is pilots
+    kept = [[column for column in group if column[1] not in silent] for group in groups]
+    return [group for group in kept if group]
 
 
 def paired_table(differences: "pd.DataFrame", axes: Sequence[str], reference: str) -> str:
     """Paired differences (``paired_differences``) as text."""
     heading = [f"# minus {reference}, drop by drop on the same channel; +- half width of the 95 % Student t interval"]
-    groups: list[list[tuple[str, str, Format]]] = [
+    groups: Groups = [
         [(name, name, text) for name in (*axes, "scheme")],
         [("d_rate_bps_hz", "sum_rate_bps_hz_diff_mean", number(4)), ("+-ci95", "sum_rate_bps_hz_diff_ci95", number(4))],
         [("d_net_rate", "net_rate_bps_hz_diff_mean", number(4)), ("+-ci95", "net_rate_bps_hz_diff_ci95", number(4))],
@@ -73,7 +88,7 @@ def paired_table(differences: "pd.DataFrame", axes: Sequence[str], reference: st
     return "\n".join([*heading, *_lines(differences.to_dict("records"), groups)]) + "\n"
 
 
-def _lines(rows: Sequence[Mapping[Any, Any]], groups: Sequence[Sequence[tuple[str, str, Format]]]) -> list[str]:
+def _lines(rows: Sequence[Mapping[Any, Any]], groups: Groups) -> list[str]:
     printed = [[[form(row[column]) for _, column, form in group] for group in groups] for row in rows]
     widths = [
         [max([len(heading), *(len(line[g][c]) for line in printed)]) for c, (heading, _, _) in enumerate(group)]

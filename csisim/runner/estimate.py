@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from csisim.scenario.load import Loaded
     from csisim.scenario.schema import Scenario
 
-#: CPU seconds per unit of :func:`csisim.runner.plan.record_cost` where nothing has been measured yet.
-SECONDS_PER_COST = 2e-6
+#: CPU seconds per unit of :func:`csisim.runner.plan.record_cost` where nothing has been measured yet (RLS and SSCA, 64 x 16).
+SECONDS_PER_COST = 8e-6
 
 
 @dataclass(frozen=True)
@@ -54,4 +54,4 @@ def estimate(loaded: "Loaded", plan: Plan, known: Mapping[str, Row]) -> Estimate
 
 def record_bytes(scenario: "Scenario") -> float:
     """Size of one slot file, roughly: a footer, and for every row four bytes per rate and metric."""
-    return 12e3 + num_rows(scenario, scenario.log) * (24 + 4 * scenario.system.num_users)
+    return 12e3 + num_rows(scenario, scenario.log) * (10 + 4 * scenario.system.num_users)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from csisim.records.identity import cell_key, record_key
+from csisim.records.identity import cell_key, physics_digest, record_key
 from csisim.records.store import Entry, Row
 
 if TYPE_CHECKING:
@@ -93,9 +93,10 @@ def cells(loaded: "Loaded") -> "Iterator[tuple[Scenario, list[Entry]]]":
     swept_in_schemes = [axis for axis, path in loaded.axes.items() if path[0] == "schemes"]
     for point in loaded.cells:
         scheme_axes = {axis: point.axes[axis] for axis in swept_in_schemes}
+        physics = physics_digest(point.scenario)
         for replica in range(point.scenario.replicas):
-            key = cell_key(point.scenario, replica, scheme_axes)
-            records = {scheme.name: record_key(point.scenario, scheme.name, replica) for scheme in point.scenario.schemes}
+            key = cell_key(physics, replica, scheme_axes)
+            records = {scheme.name: record_key(physics, scheme, replica) for scheme in point.scenario.schemes}
             yield point.scenario, [Entry(key, name, record, replica, point.axes) for name, record in records.items()]
 
 

@@ -51,7 +51,8 @@ def run_sweep(
     root : path
         Results folder; made if need be.
     jobs : int
-        Worker processes; 1 runs in this process (in a worker process if there is a ``timeout``).
+        Worker processes; 1 runs in this process (in a worker process if there is a ``timeout``). A script that asks for more
+        needs ``if __name__ == "__main__":`` around its body, because every worker imports it.
     timeout : float, optional
         Seconds a cell may take.
     fresh : bool
@@ -73,8 +74,8 @@ def run_sweep(
         metadata = describe(loaded)
         store.compact(plan.entries, {}, metadata)
         write_atomic(store.scenario, scenario_text(loaded))
-        for cell in {entry.cell for entry in plan.entries}:
-            (store.failed / f"{cell}.json").unlink(missing_ok=True)
+        for failure in store.failed.glob("*.json"):  # of the run before: this one tries again
+            failure.unlink(missing_ok=True)
         if not plan.units:
             return Report(0, 0, 0)
         write_atomic(store.provenance, append_run(store.provenance, describe_run(jobs)))
@@ -102,12 +103,13 @@ class _Sweep:
 
     @contextmanager
     def executor(self, jobs: int, timeout: float | None, run_cell: RunCell | None) -> Iterator[Executor]:
-        if run_cell is None:
-            from csisim.engine.cell import run_cell
+        from csisim.engine import cell
+
+        engine = run_cell or cell.run_cell
         if jobs == 1 and timeout is None:
-            executor: Executor = InProcess(self.store.root, run_cell, self.tick)
+            executor: Executor = InProcess(self.store.root, engine, self.tick)
         else:
-            executor = Processes(self.store.root, run_cell, min(jobs, len(self.queue)), timeout)
+            executor = Processes(self.store.root, engine, min(jobs, len(self.queue)), timeout)
         self.running = executor
         try:
             yield executor

@@ -190,8 +190,11 @@ def _validated(document: CellDocument, errors: _Findings) -> Scenario | None:
     return None
 
 
-def _value(scenario: Scenario, path: Path) -> Any:
+def _value(scenario: Scenario, path: Path) -> None | bool | int | float | str:
+    """The value of a swept field; None for what is no single value, which is refused in the cell that sets it."""
     value: Any = scenario
     for part in path:
-        value = value[part] if isinstance(part, int) else getattr(value, part, None)  # None: unknown, and refused where it is set
-    return value.kind if isinstance(value, Component) else value
+        value = value[part] if isinstance(part, int) else getattr(value, part, None)
+    if isinstance(value, Component):
+        return value.kind
+    return value if isinstance(value, bool | int | float | str) else None

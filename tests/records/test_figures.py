@@ -1,5 +1,7 @@
 """Figures: the numbers drawn are the records' numbers, the bands are Student t, the bytes are the same every time."""
 
+from dataclasses import replace
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -261,8 +263,14 @@ def test_an_empty_folder_is_said(tmp_path):
         Results.read(tmp_path)
 
 
+def test_plots_along_an_axis_that_is_not_swept_are_left_out(results):
+    asked = [Plot(kind="versus", x="num_rf"), Plot(kind="cdf")]
+    other = replace(results, scenario=results.scenario.model_copy(update={"plots": asked}))
+    assert [plot.kind for plot in plots(other)] == ["cdf"]
+
+
 def test_without_plots_every_axis_is_drawn(results):
-    bare = Results(results.folder, results.scenario.model_copy(update={"plots": []}), results.cells, results.axes, results.base)
+    bare = replace(results, scenario=results.scenario.model_copy(update={"plots": []}))
     assert [(plot.kind, plot.x) for plot in plots(bare)] == [
         ("versus", "snr_db"),
         ("versus", "num_users"),

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from csisim.records.identity import canonical_json, cell_key, digest, record_key
+from csisim.records.identity import canonical_json, cell_key, digest, physics_digest, record_key
 from csisim.scenario.schema import Scenario
 
 BASE = {
@@ -22,7 +22,8 @@ BASE = {
 
 def keys(document):
     scenario = Scenario.model_validate(document)
-    return cell_key(scenario, 0, {}), record_key(scenario, scenario.schemes[0].name, 0)
+    physics = physics_digest(scenario)
+    return cell_key(physics, 0, {}), record_key(physics, scenario.schemes[0], 0)
 
 
 def edited(**changes):
@@ -96,9 +97,10 @@ def test_a_scheme_changes_its_own_record(other):
 
 def test_replicas_and_swept_scheme_fields_tell_cells_apart():
     scenario = Scenario.model_validate(BASE)
-    cells = {cell_key(scenario, replica, axes) for replica in (0, 1) for axes in ({}, {"num_samples": 4}, {"num_samples": 8})}
+    physics = physics_digest(scenario)
+    cells = {cell_key(physics, replica, axes) for replica in (0, 1) for axes in ({}, {"num_samples": 4}, {"num_samples": 8})}
     assert len(cells) == 6
-    assert record_key(scenario, "a", 0) != record_key(scenario, "a", 1)
+    assert record_key(physics, scenario.schemes[0], 0) != record_key(physics, scenario.schemes[0], 1)
 
 
 def test_a_file_counts_by_its_content(tmp_path):

@@ -227,7 +227,10 @@ def test_slots_and_drops_carry_the_present_names(store, columns):
 
 
 def test_axis_columns_have_the_type_of_their_values(store, columns):
-    axes = [{"snr_db": 0, "num_rf": 4, "digital": "zf", "phase_bits": None}, {"snr_db": 2.5, "num_rf": 8, "digital": "sca", "phase_bits": 3}]
+    axes = [
+        {"snr_db": 0, "num_rf": 4, "digital": "zf", "phase_bits": None},
+        {"snr_db": 2.5, "num_rf": 8, "digital": "sca", "phase_bits": 3},
+    ]
     entries = [Entry(f"c{i}", "a", f"r{i}", 0, axis) for i, axis in enumerate(axes)]
     for e in entries:
         finish(store, columns, e)

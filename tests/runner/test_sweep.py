@@ -12,7 +12,10 @@ from csisim.records.store import Store
 from csisim.runner.sweep import run_sweep
 from csisim.scenario.load import load_scenario
 
-THIRD = "digital: sca}\nsweep", "digital: sca}\n  - {name: c, timescale: offline, estimator: ls, analog: covariance, digital: sca, num_samples: 2}\nsweep"
+THIRD = (
+    "digital: sca}\nsweep",
+    "digital: sca}\n  - {name: c, timescale: offline, estimator: ls, analog: covariance, digital: sca, num_samples: 2}\nsweep",
+)
 
 
 def test_one_job_and_two_give_the_same_results(scenario, tmp_path, content, leftovers):

@@ -100,6 +100,7 @@ def test_a_required_field_may_come_from_the_sweep_alone(load):
         (sweep("grid", system__num_users="[1, two]"), "12:27: system.num_users: should be a valid integer, got 'two'"),
         (sweep("grid", system__num_user="[1, 2]"), "12:23: system.num_user: unknown field (did you mean 'num_users'?)"),
         (sweep("one_at_a_time", system__num_user="[1, 2]"), "12:23: system.num_user: unknown field (did you mean 'num_users'?)"),
+        (sweep("one_at_a_time", schemes="[null]"), "12:15: schemes: should be a valid list, got null"),
         (("schemes:\n", "sweep: 5\nschemes:\n"), "10:1: sweep: a sweep has exactly one of grid, zip, one_at_a_time; found none"),
         (
             ("schemes:\n", "sweep: {grid: {a: [1]}, zip: {b: [4]}}\nschemes:\n"),

@@ -91,7 +91,7 @@ def _alternate(gram, received, coordinates, num_users, noise_power, total, per_u
     a, p = np.empty((num_rx, num_rx), np.complex128), np.empty((columns, rows), np.complex128)
     q, c = np.empty((rows, columns), np.complex128), np.empty((columns, columns), np.complex128)
     small, pivot_row = np.empty((num_streams, num_streams), np.complex128), np.empty(max(rows, columns), np.complex128)
-    t = np.empty(columns)
+    t, user_power = np.empty(columns), np.empty(num_users)
     for b in range(batch):
         g, s, x = gram[b], received[b], coordinates[b]
         for i in range(columns):
@@ -105,19 +105,19 @@ def _alternate(gram, received, coordinates, num_users, noise_power, total, per_u
             before = rate
             _precode(g, w, e, max(noise_power * trace / total, _TINY), p, q, c, pivot_row, x)
             _multiply(g, x, s)
-            _rescale(x, s, num_users, total, per_user)
+            _rescale(x, s, num_users, total, per_user, user_power)
             if recursion:
                 _recurse(t, w, s, noise_power)
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
 def _invert(a, pivot_row):
-    """Invert a Hermitian positive definite matrix in place (Gauss-Jordan, no pivoting needed); returns log det."""
+    """Invert a Hermitian positive definite matrix in place (Gauss-Jordan, no pivoting needed); returns its determinant."""
     size = a.shape[0]
-    log_det = 0.0
+    determinant = 1.0
     for p in range(size):
         pivot = a[p, p].real
-        log_det += np.log(pivot)
+        determinant *= pivot
         for c in range(size):
             pivot_row[c] = a[p, c] / pivot
         for i in range(size):
@@ -129,7 +129,7 @@ def _invert(a, pivot_row):
         for c in range(size):
             a[p, c] = pivot_row[c]
         a[p, p] = 1.0 / pivot
-    return log_det
+    return determinant
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
@@ -190,7 +190,7 @@ def _weigh(w, e, t, joint, recursion, inverse, pivot_row):
                 elif not joint:
                     e[k, n, m] = 0.0
                 inverse[n, m] = e[k, n, m]
-        rate -= _invert(inverse, pivot_row)
+        rate -= np.log(_invert(inverse, pivot_row))
         for n in range(num_streams):
             for m in range(num_streams):
                 if joint or n == m:
@@ -235,10 +235,11 @@ def _precode(g, w, e, tau, p, q, c, pivot_row, x):
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _rescale(x, s, num_users, total, per_user):
+def _rescale(x, s, num_users, total, per_user, power):
     """Meet the power constraint: the squared norm of a precoder's column is x^H G x = x^H s."""
     num_streams = x.shape[1] // num_users
-    power = np.zeros(num_users)
+    for k in range(num_users):
+        power[k] = 0.0
     for i in range(x.shape[0]):
         for k in range(num_users):
             for c in range(k * num_streams, (k + 1) * num_streams):

@@ -134,13 +134,13 @@ def wmmse_reduced(channel: Array, start: Array, noise_power: float, total: float
     gram = h @ _adjoint(h)
     gram_by_user = xp.reshape(gram, (*batch, num_users, num_rx, rows))
     x, received = None, channel @ _all_streams(start)
-    noise = noise_power * xp.ones((*batch, 1, 1, 1), dtype=channel.dtype, device=device(channel))
+    noise = xp.astype(noise_power / total * _norm(start, PowerBudget("total", total)), channel.dtype)
     for _ in range(iterations):
         own = xp.stack([received[..., k, :, k * num_streams : (k + 1) * num_streams] for k in range(num_users)], axis=-3)
-        combiner = xp.linalg.solve(received @ _adjoint(received) + noise * _identity(channel, num_rx), own)
+        combiner = _inverse(received @ _adjoint(received) + noise * _identity(channel, num_rx)) @ own
         u = _adjoint(combiner)
         errors = _identity(channel, num_streams) - u @ own
-        mu = noise_power / total * xp.astype(_leak(combiner, combiner @ xp.linalg.inv(errors)), channel.dtype)
+        mu = noise_power / total * xp.astype(_leak(combiner, combiner @ _inverse(errors)), channel.dtype)
         # U^H G and U^H (U^H G)^H = U^H G U, user by user
         half = _adjoint(xp.reshape(u @ gram_by_user, (*batch, columns, rows)))
         system = xp.reshape(u @ xp.reshape(half, (*batch, num_users, num_rx, columns)), (*batch, columns, columns))
@@ -215,6 +215,16 @@ def _own_streams(precoder: Array) -> Array:
     *_, num_users, _, num_streams = precoder.shape
     size = num_users * num_streams
     return array_namespace(precoder).reshape(_identity(precoder, size), (num_users, num_streams, size))
+
+
+def _inverse(a: Array) -> Array:
+    """Inverse of small matrices: for two receive antennas a library call per matrix costs more than everything else."""
+    xp = array_namespace(a)
+    if a.shape[-1] != 2:
+        return xp.linalg.inv(a)
+    adjugate = xp.stack([a[..., 1, 1], -a[..., 0, 1], -a[..., 1, 0], a[..., 0, 0]], axis=-1)
+    determinant = a[..., 0, 0] * a[..., 1, 1] - a[..., 0, 1] * a[..., 1, 0]
+    return xp.reshape(adjugate / determinant[..., None], a.shape)
 
 
 def _block_diagonal(a: Array) -> Array:

@@ -27,9 +27,7 @@ class Svd:
     def __init__(self, config: SvdConfig) -> None:
         self.config = config
 
-    def design(
-        self, channel: np.ndarray, noise_power: float, power: PowerBudget, num_streams: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def design(self, channel: np.ndarray, noise_power: float, power: PowerBudget, num_streams: int) -> tuple[np.ndarray, np.ndarray]:
         """Precoder (D, 1, S, T, n) and combiners (D, 1, S, R, n), the right and left singular vectors.
 
         Raises

@@ -46,11 +46,15 @@ def render(results: Results, plot: "Plot") -> Picture:
 
 
 def plots(results: Results) -> "list[Plot]":
-    """The scenario's plots, or what every sweep deserves: each axis, the climb over frames, the signaling."""
+    """The scenario's plots, or what every sweep deserves: each axis, the climb over frames, the signaling.
+
+    Plots along an axis that is not swept (any more, after ``--set`` or ``--sweep``) are left out; loading the scenario warned of them.
+    """
     from csisim.scenario.schema import Plot
 
-    if results.scenario.plots:
-        return list(results.scenario.plots)
+    drawable = [plot for plot in results.scenario.plots if plot.x is None or plot.x in results.axes]
+    if drawable:
+        return drawable
     return [Plot(kind="versus", x=axis) for axis in results.axes] + [Plot(kind="frames"), Plot(kind="signaling")]
 
 

@@ -176,7 +176,8 @@ def rate_vs_bits(results: Results, plot: "Plot") -> Picture:
     name = f"rate_vs_bits-{y}" + (f"-{x}" if x is not None else "")
     table = _table(rows)
     x_label = f"{metric_label('signaling_bits')} and superframe"
-    return Picture(name, table, "signaling_bits", y, x_label, metric_label(y), title, caption, form="points", log_x=True)
+    wide = bool(table["signaling_bits"].max() > 5.0 * table["signaling_bits"].min() > 0.0)
+    return Picture(name, table, "signaling_bits", y, x_label, metric_label(y), title, caption, form="points", log_x=wide)
 
 
 def cdf(results: Results, plot: "Plot") -> Picture:

@@ -145,12 +145,14 @@ def _finish_axes(axes: "Axes", picture: Picture) -> None:
 
     axes.set(xlabel=picture.x_label, ylabel=picture.y_label)
     axes.set_axisbelow(True)
-    for axis, logarithmic, scale in ((axes.xaxis, picture.log_x, axes.set_xscale), (axes.yaxis, picture.log_y, axes.set_yscale)):
+    scales = ((axes.xaxis, axes.set_xscale, picture.x, picture.log_x), (axes.yaxis, axes.set_yscale, picture.y, picture.log_y))
+    for axis, set_scale, column, logarithmic in scales:
         if logarithmic:
-            scale("log")
+            set_scale("log")
             axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axis.set_major_formatter(EngFormatter(sep=""))
             axis.set_minor_formatter(NullFormatter())
+        if column.endswith("_bits"):
+            axis.set_major_formatter(EngFormatter(sep=""))
     values = picture.table[picture.x]
     if not _is_numeric(picture):
         order = list(dict.fromkeys(values.tolist()))

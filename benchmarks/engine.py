@@ -1,0 +1,99 @@
+"""What the engine costs: SimPy's share of the main job, a slot's time against the number of antennas, and peak memory.
+
+    python benchmarks/engine.py
+
+Everything is measured side by side in this one process, in CPU seconds; ratios are what to quote.
+"""
+
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import simpy
+from threadpoolctl import threadpool_limits
+
+from csisim.engine.cell import run_cell
+from csisim.engine.clock import Phase
+from csisim.scenario.load import load_scenario
+
+MAIN_JOB = Path(__file__).parents[1] / "scenarios" / "online_mixed_timescale.yaml"
+
+
+def cpu(action: Callable[[], object], repeats: int = 3) -> float:
+    """Best CPU time of a few runs, after one that warms up."""
+    action()
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        action()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def bare_slots(slots: int, delay: int) -> None:
+    """The engine's own events and nothing else: what SimPy costs."""
+    env = simpy.Environment()
+
+    def at(phase: Phase, later: int = 0) -> simpy.Event:
+        event = simpy.Event(env)
+        event._ok, event._value = True, None
+        env.schedule(event, priority=phase, delay=later)
+        return event
+
+    def process():
+        for _ in range(slots):
+            for phase in (Phase.CHANNEL, Phase.PILOTS, Phase.SEND):
+                yield at(phase)
+            at(Phase.ARRIVE, delay).callbacks.append(lambda _: None)
+            yield at(Phase.PAYLOAD)
+            yield env.timeout(1)
+
+    env.run(until=env.process(process()))
+
+
+def simpy_share() -> None:
+    scenario = load_scenario(MAIN_JOB).cells[0].scenario
+    names = [scheme.name for scheme in scenario.schemes]
+    whole = cpu(lambda: run_cell(scenario, names, 0, lambda *_: None), 1)
+    events = cpu(lambda: bare_slots(scenario.clock.slots, 1))
+    slots = scenario.clock.slots
+    print(f"main job, base cell     {whole:8.2f} s CPU for {slots} slots, {scenario.drops} drops, {len(names)} schemes")
+    print(f"its SimPy events alone  {events * 1e3:8.2f} ms: {events / whole:.3%} of the cell (target < 5 %), {events / slots * 1e6:.1f} us per slot")
+
+
+def slot_against_antennas() -> None:
+    """A slot without an analog update: fixed clusters, offline phases, no dense baseline."""
+    seconds = {}
+    for num_tx in (64, 256, 1024):
+        sets = [f"system.num_tx={num_tx}"]
+        loaded = load_scenario(MAIN_JOB, (*sets, "sweep=null", "plots=[]"))
+        base = loaded.cells[0].scenario
+        slots = {}
+        for frames in (4, 20):
+            clock = base.clock.model_copy(update={"frames": frames})
+            scenario = base.model_copy(update={"clock": clock})
+            slots[frames * clock.slots_per_frame] = cpu(
+                lambda scenario=scenario: run_cell(scenario, ["offline_rls_random"], 0, lambda *_: None)
+            )
+        (few, short), (many, long) = slots.items()
+        seconds[num_tx] = (long - short) / (many - few)  # the difference leaves out what a superframe's start costs
+        print(f"slot at N_t = {num_tx:4d}       {seconds[num_tx] * 1e3:8.3f} ms CPU ({seconds[num_tx] / seconds[64]:.2f} x N_t = 64; target < 1.3)")
+
+
+def memory_over_superframes() -> None:
+    loaded = load_scenario(MAIN_JOB, ("sweep=null", "plots=[]", "clock.frames=4"))
+    base = loaded.cells[0].scenario
+    names = ["online_rls_ssca", "offline_rls_ssca"]
+    for superframes in (2, 20, 60):
+        clock = base.clock.model_copy(update={"superframes": superframes})
+        run_cell(base.model_copy(update={"clock": clock}), names, 0, lambda *_: None)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"peak memory after {superframes:3d} superframes {peak:8.1f} MB")
+
+
+if __name__ == "__main__":
+    with threadpool_limits(1):
+        memory_over_superframes()
+        simpy_share()
+        slot_against_antennas()

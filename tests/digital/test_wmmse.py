@@ -1,0 +1,97 @@
+"""Weighted MMSE: monotone, exact in its reduced form, and at the published values."""
+
+import numpy as np
+import pytest
+
+from csisim.beamforming.digital import oracle
+from csisim.beamforming.digital.linear import start_precoder
+from csisim.beamforming.digital.wmmse import Wmmse, WmmseConfig, wmmse
+from csisim.phy.dims import PowerBudget
+
+NOISE, TOTAL = 0.01, PowerBudget("total", 1.0)
+
+
+def test_published_rate_of_eight_antennas_and_four_users(make):
+    channel = make.rayleigh(1000, 4, 2, 8, seed=112, power=2.0)
+    nats = np.log(2.0) * make.rates(channel, wmmse(channel, NOISE, 2, TOTAL, iterations=300), NOISE, "logdet")
+    assert abs(nats.mean() - 30.82) < 0.005 * 30.82  # Hu 2021, Table I prints 31.82: a misprint by all that was measured
+
+
+@pytest.mark.parametrize("size", [(4, 2, 8, 2), (3, 4, 16, 2), (4, 4, 8, 4)])
+@pytest.mark.parametrize("start", ["zf", "mrt", "svd", "random"])
+def test_reduced_forms_equal_the_full_dimension(make, size, start):
+    users, num_rx, num_tx, num_streams = size
+    channel = make.rayleigh(6, users, num_rx, num_tx, power=2.0)
+    if start == "zf" and users * num_streams > num_tx:
+        start = "mrt"
+    first = start_precoder(channel, num_streams, TOTAL, start)
+    full = make.rates(channel, oracle.wmmse(channel, first, NOISE, TOTAL, 60), NOISE, "logdet")
+    batched = oracle.wmmse_reduced(channel, 7.0 * first, NOISE, 1.0, 60)  # the scale of the start is irrelevant
+    compiled = wmmse(channel, NOISE, num_streams, TOTAL, iterations=60, start=start)
+    for precoder in (batched, compiled):
+        np.testing.assert_allclose(make.rates(channel, precoder, NOISE, "logdet"), full, rtol=1e-9)
+    single = wmmse(channel.astype(np.complex64), NOISE, num_streams, TOTAL, iterations=60, start=start)
+    np.testing.assert_allclose(make.rates(channel, single, NOISE, "logdet"), full, rtol=1e-3)
+
+
+@pytest.mark.parametrize("constraint", ["total", "per_user"])
+def test_no_iteration_lowers_the_rate(make, constraint):
+    channel, power = make.rayleigh(10, 4, 2, 8, power=2.0), PowerBudget(constraint, 1.0)
+    precoder, before = start_precoder(channel, 2, power, "zf"), np.zeros(10)
+    for _ in range(40):
+        precoder = oracle.wmmse(channel, precoder, NOISE, power, 1, "closed" if constraint == "total" else "bisection")
+        rate = make.rates(channel, precoder, NOISE, "logdet")
+        assert np.all(rate > before * (1 - 1e-9))
+        before = rate
+
+
+def test_compiled_iterations_are_monotone_too(make):
+    channel = make.rayleigh(10, 4, 2, 8, power=2.0)
+    rate = [make.rates(channel, wmmse(channel, NOISE, 2, TOTAL, iterations=i), NOISE, "logdet") for i in range(25)]
+    assert np.all(np.diff(rate, axis=0) > -1e-9)
+
+
+def test_one_iteration_from_zero_forcing_is_regularised_zero_forcing(make):
+    channel = make.rayleigh(300, 4, 2, 8, power=2.0)
+    once, often = (make.rates(channel, wmmse(channel, NOISE, 2, TOTAL, iterations=i), NOISE, "logdet").mean() for i in (1, 300))
+    assert 0.775 < once / often < 0.805  # measured before: 79.1 %
+
+
+def test_streams_can_be_decoded_one_by_one(make):
+    for constraint in ("total", "per_user"):
+        channel, power = make.kang(6), make.budget(constraint, 4, 4)
+        precoder = wmmse(channel, 0.1, 4, power, iterations=15)
+        joint = make.rates(channel, precoder, 0.1, "logdet")
+        np.testing.assert_allclose(make.rates(channel, precoder, 0.1, "per_stream"), joint, rtol=1e-9)
+
+
+def test_tolerance_stops_early_at_little_loss(make):
+    channel = make.rayleigh(50, 4, 2, 8, power=2.0)
+    long = make.rates(channel, wmmse(channel, NOISE, 2, TOTAL, iterations=600), NOISE, "logdet")
+    short = make.rates(channel, wmmse(channel, NOISE, 2, TOTAL, iterations=600, tolerance=1e-5), NOISE, "logdet")
+    twenty = make.rates(channel, wmmse(channel, NOISE, 2, TOTAL, iterations=20), NOISE, "logdet")
+    assert 0.997 * long.mean() < short.mean() < long.mean()
+    assert np.all(wmmse(channel, NOISE, 2, TOTAL, iterations=600, tolerance=1.0) == wmmse(channel, NOISE, 2, TOTAL, iterations=20))
+    assert short.mean() > twenty.mean()
+
+
+def test_more_power_of_one_user_cannot_help_more_than_sharing_it(make):
+    channel = make.rayleigh(20, 3, 2, 8)
+    shared = make.rates(channel, wmmse(channel, 0.1, 2, PowerBudget("total", 6.0), iterations=300), 0.1, "logdet")
+    own = make.rates(channel, wmmse(channel, 0.1, 2, PowerBudget("per_user", 6.0), iterations=300), 0.1, "logdet")
+    assert shared.mean() > own.mean()
+
+
+@pytest.mark.parametrize("constraint", ["total", "per_user"])
+def test_a_problem_does_not_depend_on_its_batch(make, constraint):
+    channel, power = make.rayleigh(5, 4, 2, 8), PowerBudget(constraint, 1.0)
+    together = wmmse(channel, NOISE, 2, power, iterations=12)
+    alone = np.concatenate([wmmse(channel[b : b + 1], NOISE, 2, power, iterations=12) for b in range(5)])
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_more_streams_than_transmit_chains(make):
+    channel = make.rayleigh(10, 6, 4, 16)
+    precoder, _ = Wmmse(WmmseConfig(iterations=50)).design(channel[:, :, None], 0.1, make.budget("total", 6, 4), 4)
+    rate = make.rates(channel, precoder[:, :, 0], 0.1, "logdet")
+    assert np.all(rate > make.rates(channel, start_precoder(channel, 4, make.budget("total", 6, 4), "mrt"), 0.1, "logdet"))
