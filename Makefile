@@ -32,7 +32,7 @@ $(VENV)/.installed: pyproject.toml requirements/constraints.txt
 
 # Numba keeps what it compiles beside the sources: the quickstart pays for it once, here.
 $(VENV)/.warm: $(VENV)/.installed
-	@folder=$$(mktemp -d) && $(BIN)/csisim run scenarios/quickstart.yaml -o $$folder; status=$$?; rm -rf $$folder; exit $$status
+	@folder=$$(mktemp -d) && $(BIN)/csisim run scenarios/quickstart.yaml -o $$folder > /dev/null; status=$$?; rm -rf $$folder; exit $$status
 	@touch $@
 
 run: setup

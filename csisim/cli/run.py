@@ -129,11 +129,12 @@ def preview(loaded: "Loaded", root: Path, jobs: int, fresh: bool) -> str:
     basis = (
         "from the pace of records that are there" if effort.measured else "a guess, right within a factor of ten: nothing measured here yet"
     )
+    replicas = loaded.scenario.replicas
     seconds = effort.cpu_seconds / min(jobs, max(len(plan.units), 1))
     lines = [
         f"scenario  {loaded.scenario.name}",
         f"results   {root}",
-        f"cells     {len(loaded.cells)} x {loaded.scenario.replicas} replicas, {loaded.scenario.drops} drops each",
+        f"cells     {len(loaded.cells)} of {loaded.scenario.drops} drops" + (f", {replicas} replicas" if replicas > 1 else ""),
         f"schemes   {', '.join(scheme.name for scheme in loaded.scenario.schemes)}",
         f"records   {records}: {records - missing} there, {missing} to compute",
         f"estimate  {clock(seconds)} on {jobs} cores, {effort.bytes / 1e6:.1f} MB ({basis})",

@@ -108,26 +108,27 @@ def _combine(received, noise_power, combiner):
                     for j in range(i + 1):
                         value = 0j
                         for c in range(total):
-                            value += s[i, c] * np.conj(s[j, c])
+                            value += s[i, c] * s[j, c].conjugate()
                         a[i, j] = value
                     a[i, i] += noise_power
                 for i in range(num_rx):
                     for j in range(i + 1):
                         value = a[i, j]
                         for c in range(j):
-                            value -= a[i, c] * np.conj(a[j, c])
-                        a[i, j] = value / a[j, j].real if j < i else np.sqrt(value.real) + 0j
+                            value -= a[i, c] * a[j, c].conjugate()
+                        # the diagonal holds the reciprocals: complex by real division is slow in Numba
+                        a[i, j] = value * a[j, j] if j < i else 1.0 / np.sqrt(value.real) + 0j
                 for n in range(num_streams):
                     for i in range(num_rx):
                         value = s[i, k * num_streams + n]
                         for c in range(i):
                             value -= a[i, c] * w[c, n]
-                        w[i, n] = value / a[i, i].real
+                        w[i, n] = value * a[i, i]
                     for i in range(num_rx - 1, -1, -1):
                         value = w[i, n]
                         for c in range(i + 1, num_rx):
-                            value -= np.conj(a[c, i]) * w[c, n]
-                        w[i, n] = value / a[i, i].real
+                            value -= a[c, i].conjugate() * w[c, n]
+                        w[i, n] = value * a[i, i]
 
 
 @njit(cache=True, error_model="numpy")
@@ -146,7 +147,7 @@ def _sinr(received, combiner, noise_power, sinr):
                     for c in range(total):
                         value = 0j
                         for i in range(num_rx):
-                            value += np.conj(w[i, n]) * s[i, c]
+                            value += w[i, n].conjugate() * s[i, c]
                         power = value.real**2 + value.imag**2
                         if c == k * num_streams + n:
                             signal = power

@@ -5,7 +5,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 
 @dataclass
@@ -81,11 +84,11 @@ class Plain:
 class Bar:
     """A bar that vanishes when the sweep ends."""
 
-    def __init__(self, progress: object, task: object) -> None:
+    def __init__(self, progress: "Progress", task: "TaskID") -> None:
         self.progress, self.task = progress, task
 
     def show(self, tally: Tally) -> None:
-        self.progress.update(self.task, completed=tally.fraction, text=tally.line())  # type: ignore[attr-defined]
+        self.progress.update(self.task, completed=tally.fraction, text=tally.line())
 
 
 @contextmanager

@@ -190,7 +190,7 @@ def _validated(document: CellDocument, errors: _Findings) -> Scenario | None:
     return None
 
 
-def _value(scenario: Scenario, path: Path) -> None | bool | int | float | str:
+def _value(scenario: Scenario, path: Path) -> bool | int | float | str | None:
     """The value of a swept field; None for what is no single value, which is refused in the cell that sets it."""
     value: Any = scenario
     for part in path:

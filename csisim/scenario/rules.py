@@ -6,8 +6,9 @@ A rule that is broken refuses the scenario before anything is computed. A warnin
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from csisim.errors import Problem
-from csisim.registry import component
+from csisim.errors import CsisimError, Problem
+from csisim.random import Streams
+from csisim.registry import build, component
 from csisim.scenario.memory import physical_memory, readable, working_set
 from csisim.scenario.schema import TIMESCALE_FIELDS, Scenario
 from csisim.scenario.suggest import did_you_mean
@@ -50,10 +51,14 @@ def chains_have_antennas(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(("system", "num_rx_rf"), f"{s.num_rx_rf} RF chains for {s.num_rx} receive antennas (num_rx_rf <= num_rx)")
 
 
-def trace_has_one_antenna(scenario: Scenario) -> Iterator[Problem]:
-    if scenario.channel.kind == "trace" and scenario.system.num_rx != 1:
-        message = f"a trace holds users with one antenna, this is {scenario.system.num_rx} (num_rx: 1, num_rx_rf: 1, num_streams: 1)"
-        yield Problem(("system", "num_rx"), message)
+def channel_suits_the_antennas(scenario: Scenario) -> Iterator[Problem]:
+    """What only the channel knows: shapes of planar arrays, antennas and rows of a trace, whether its file is there."""
+    if any(memory_suffices(scenario)):
+        return
+    try:
+        build("channel", scenario.channel, scenario.dims(1), Streams(scenario.seed), scenario.clock.slot_s)
+    except CsisimError as error:
+        yield Problem(("channel",), str(error))
 
 
 # -- time ----------------------------------------------------------------------------------------------------------------
@@ -204,7 +209,7 @@ RULES: tuple[Rule, ...] = (
     streams_fit_the_user,
     streams_fit_the_base_station,
     chains_have_antennas,
-    trace_has_one_antenna,
+    channel_suits_the_antennas,
     there_are_frames,
     samples_fit_the_frame,
     sampling_fits_the_superframe,

@@ -135,6 +135,9 @@ def override(root: Node, options: Iterable[str], problems: list[str]) -> Node:
         dotted, value = _option(option, "--set", problems)
         if value is None:
             continue
+        if dotted == "extends":
+            problems.append(f"{value.mark}: only a file can extend another")
+            continue
         try:
             root = assign(root, address(root, dotted), value)
         except AddressError as error:

@@ -1,8 +1,6 @@
 """``csisim run``, ``show`` and ``repro`` as a user sees them."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -10,6 +8,8 @@ from click.testing import CliRunner
 
 from csisim.cli import main
 from csisim.records.load import load
+from csisim.runner.sweep import run_sweep
+from csisim.scenario.load import load_scenario
 
 SCENARIO = """
 name: small
@@ -74,10 +74,9 @@ def test_a_run_leaves_a_table_records_and_pictures(csisim, tmp_path):
 
 def test_two_workers_give_what_one_gives(tmp_path):
     (tmp_path / "small.yaml").write_text(SCENARIO)
-    for jobs in ("1", "2"):
-        command = [sys.executable, "-c", "from csisim.cli import main; main()", "run", "small.yaml", "-q", "-j", jobs, "-o", jobs]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
+    loaded = load_scenario(tmp_path / "small.yaml")
+    for jobs in (1, 2):
+        assert run_sweep(loaded, tmp_path / str(jobs), jobs).computed == 4
     one, two = (load(tmp_path / jobs).drop(columns="seconds") for jobs in ("1", "2"))
     assert one.equals(two)
     assert load(tmp_path / "1", "slots").equals(load(tmp_path / "2", "slots"))
@@ -85,7 +84,7 @@ def test_two_workers_give_what_one_gives(tmp_path):
 
 def test_a_dry_run_writes_nothing(csisim, tmp_path):
     result = csisim("run", "small.yaml", "--dry-run", "--sweep", "system.snr_db=0,5,10", "-j", 2)
-    assert "cells     3 x 1 replicas, 5 drops each" in result.stdout
+    assert "cells     3 of 5 drops\n" in result.stdout
     assert "records   6: 0 there, 6 to compute" in result.stdout
     assert not (tmp_path / "results").exists()
     csisim("run", "small.yaml", "-j", 1, "-q")

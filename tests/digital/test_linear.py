@@ -103,3 +103,15 @@ def test_every_designer_keeps_shape_type_and_power(make, kind, constraint, dtype
             radiated = radiated.sum(axis=1) / users
         np.testing.assert_allclose(radiated, 2.5 / users, rtol=1e-6 if dtype == np.complex64 else 1e-12)
         assert np.all(np.isfinite(mmse_combiner(channel, precoder, NOISE)))
+
+
+@pytest.mark.parametrize("kind", ["zf", "rzf", "sca", "wmmse", "svd"])
+@pytest.mark.parametrize("constraint", ["per_user", "total"])
+def test_a_dead_channel_gets_a_finite_precoder(make, kind, constraint):
+    channel = make.rayleigh(2, 1 if kind == "svd" else 3, 2, 8)[:, :, None].astype(np.complex64)
+    channel[0] = 0.0  # nobody is reached
+    channel[1, -1] = 0.0  # one user is not
+    designer = component("digital", kind)
+    precoder, _ = designer(designer.Config()).design(channel, NOISE, PowerBudget(constraint, 1.0), 2)
+    assert np.all(np.isfinite(precoder))
+    assert np.all(np.isfinite(rate_per_user(channel, precoder, mmse_combiner(channel, precoder, NOISE), NOISE)))

@@ -69,9 +69,7 @@ def test_killed_again_and_again_the_results_are_those_of_one_run(many_cells, tmp
         assert kept >= done
         done = kept
     assert 0 < done < 28
-    finish = start(many_cells, root, 2)
-    assert finish.wait(120) == 0
-    finish.communicate()
+    run_sweep(load_scenario(many_cells), root, run_cell=run_cell)
     assert leftovers(root) == []
     run_sweep(load_scenario(many_cells), tmp_path / "whole", run_cell=run_cell)
     assert content(root) == content(tmp_path / "whole")

@@ -127,7 +127,7 @@ def test_a_failing_scheme_takes_nobody_with_it(scenario, tmp_path, jobs, leftove
     assert "failing_run_cell" in failure["schemes"]["b"]["traceback"]
     assert leftovers(root) == []
 
-    mended = run_sweep(scenario(), root, jobs, run_cell=run_cell)
+    mended = run_sweep(scenario(), root, run_cell=run_cell)
     assert (mended.computed, mended.failed) == (1, 0)
     assert list((root / "failed").iterdir()) == []
     assert (load(root)["status"] == "ok").all()

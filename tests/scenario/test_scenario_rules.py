@@ -20,9 +20,9 @@ REFUSED = {
     "streams_fit_the_user": ([("num_rx_rf: 2", "num_rx_rf: 1")], "system.num_rx_rf: 1 RF chains cannot carry 2 streams per user"),
     "streams_fit_the_base_station": ([("num_rf: 8", "num_rf: 1")], "system.num_rf: 1 RF chains cannot carry 2 streams to even one user"),
     "chains_have_antennas": ([("num_tx: 16", "num_tx: 4")], "system.num_rf: 8 RF chains for 4 transmit antennas"),
-    "trace_has_one_antenna": (
+    "channel_suits_the_antennas": (
         [("  kind: mmwave_clusters\n  fading: {kind: ar1, correlation: 0.9}", "  kind: trace")],
-        "system.num_rx: a trace holds users with one antenna, this is 8",
+        "channel: cost2100_indoor: delay_angle holds 32 angles of users with one antenna",
     ),
     "there_are_frames": ([("frames: 2", "frames: 0")], "clock.frames: a superframe of 0 frames"),
     "samples_fit_the_frame": (
@@ -88,6 +88,11 @@ def test_a_rule_refuses_what_it_is_about(name, refusal):
         ),
         ([off(timescale="online", analog="random")], "random needs no CSI: it needs timescale offline, this scheme is online"),
         ([off(analog="none", estimator="perfect")], "none designs in every slot: it needs timescale single"),
+        (
+            [("  kind: mmwave", "  tx_array: {kind: upa, rows: 3, columns: 3}\n  kind: mmwave")],
+            "channel: upa: 3 rows x 3 columns are 9 elements",
+        ),
+        ([("  kind: mmwave_clusters\n  fading: {kind: ar1, correlation: 0.9}", "  kind: trace\n  file: absent.npz")], "absent.npz"),
         ([off(codec="lloyd_max")], "schemes.off.codec: lloyd_max in tdd, where nobody reports (duplex: fdd)"),
         ([("{delay_slots: 0}", "{loss: 0.5}")], "feedback.loss: 0.5 in tdd"),
         ([("length: num_rf", "length: 600, access: tdma")], "pilots.length: 1200 pilot symbols (2 users in turn) in a slot of 1024"),

@@ -167,6 +167,7 @@ def test_sweep_options_take_the_place_of_the_files_sweep(load):
         (["system..num_users=3"], [], "--set system..num_users: a path is words joined by dots"),
         (["system.num_users"], [], "--set system.num_users: write --set path=value"),
         (["=3"], [], "--set =3: write --set path=value"),
+        (["extends=base.yaml"], [], "--set extends: only a file can extend another"),
         (["a={"], [], "--set a: not valid YAML"),
         (["system.num_rx_rf=1"], [], "--set system.num_rx_rf: 1 RF chains cannot carry 2 streams"),
         ([], ["system.num_users=1,x"], "--sweep system.num_users: should be a valid integer, got 'x'"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from csisim.engine.ledger import slot_costs
-from csisim.records.identity import record_key
+from csisim.runner.plan import cells
 from csisim.scenario.load import load_scenario
 from csisim.scenario.yaml import dump
 
@@ -32,7 +32,7 @@ def test_what_a_run_leaves_behind_means_the_same_records(file, tmp_path):
     again = load_scenario(tmp_path / "scenario.yaml")
     assert again.axes == first.axes
     assert [cell.axes for cell in again.cells] == [cell.axes for cell in first.cells]
-    keys = lambda loaded: [[record_key(c.scenario, s.name, 0) for s in c.scenario.schemes] for c in loaded.cells]  # noqa: E731
+    keys = lambda loaded: [[entry.record for entry in entries] for _, entries in cells(loaded)]  # noqa: E731
     assert keys(again) == keys(first)
 
 

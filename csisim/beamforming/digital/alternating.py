@@ -118,31 +118,37 @@ def _invert(a, pivot_row):
     for p in range(size):
         pivot = a[p, p].real
         determinant *= pivot
+        scale = 1.0 / pivot
         for c in range(size):
-            pivot_row[c] = a[p, c] / pivot
+            pivot_row[c] = a[p, c] * scale
         for i in range(size):
             if i != p:
                 factor = a[i, p]
                 for c in range(size):
                     a[i, c] -= factor * pivot_row[c]
-                a[i, p] = -factor / pivot
+                a[i, p] = -factor * scale
         for c in range(size):
             a[p, c] = pivot_row[c]
-        a[p, p] = 1.0 / pivot
+        a[p, p] = scale
     return determinant
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
 def _multiply(a, b, out):
-    """out = a b. Successive steps touch different rows of ``out``, so that none waits for the one before."""
+    """out = a b. Four rows of b at a time spare memory traffic; successive rows of ``out`` need not wait for one another."""
+    inner, fours = b.shape[0], b.shape[0] - b.shape[0] % 4
     for i in range(a.shape[0]):
         for c in range(b.shape[1]):
             out[i, c] = 0.0
-    for j in range(b.shape[0]):
+    for j in range(0, fours, 4):
         for i in range(a.shape[0]):
-            factor = a[i, j]
+            a0, a1, a2, a3 = a[i, j], a[i, j + 1], a[i, j + 2], a[i, j + 3]
             for c in range(b.shape[1]):
-                out[i, c] += factor * b[j, c]
+                out[i, c] += a0 * b[j, c] + a1 * b[j + 1, c] + a2 * b[j + 2, c] + a3 * b[j + 3, c]
+    for j in range(fours, inner):
+        for i in range(a.shape[0]):
+            for c in range(b.shape[1]):
+                out[i, c] += a[i, j] * b[j, c]
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
@@ -156,8 +162,8 @@ def _combine(s, noise_power, a, pivot_row, w, e):
             for j in range(i + 1):
                 value = 0j
                 for c in range(s.shape[1]):
-                    value += s[row + i, c] * np.conj(s[row + j, c])
-                a[i, j], a[j, i] = value, np.conj(value)
+                    value += s[row + i, c] * s[row + j, c].conjugate()
+                a[i, j], a[j, i] = value, value.conjugate()
             a[i, i] += noise_power
         _invert(a, pivot_row)
         for n in range(num_streams):
@@ -170,7 +176,7 @@ def _combine(s, noise_power, a, pivot_row, w, e):
             for p in range(num_streams):
                 value = 0j
                 for i in range(num_rx):
-                    value -= np.conj(w[row + i, n]) * s[row + i, col + p]
+                    value -= w[row + i, n].conjugate() * s[row + i, col + p]
                 e[k, n, p] = value
             e[k, n, n] += 1.0
 
@@ -196,7 +202,7 @@ def _weigh(w, e, t, joint, recursion, inverse, pivot_row):
                 if joint or n == m:
                     value = 0j
                     for i in range(k * num_rx, (k + 1) * num_rx):
-                        value += np.conj(w[i, n]) * w[i, m]
+                        value += w[i, n].conjugate() * w[i, m]
                     trace += (inverse[m, n] * value).real
     return trace, rate
 
@@ -210,16 +216,16 @@ def _precode(g, w, e, tau, p, q, c, pivot_row, x):
     for k in range(num_users):
         for i in range(k * num_rx, (k + 1) * num_rx):
             for n in range(num_streams):
-                factor = np.conj(w[i, n])
+                factor = w[i, n].conjugate()
                 for j in range(rows):
                     p[k * num_streams + n, j] += factor * g[i, j]
     for i in range(rows):
         for j in range(columns):
-            q[i, j] = np.conj(p[j, i])
+            q[i, j] = p[j, i].conjugate()
     for k in range(num_users):
         for i in range(k * num_rx, (k + 1) * num_rx):
             for n in range(num_streams):
-                factor = np.conj(w[i, n])
+                factor = w[i, n].conjugate()
                 for j in range(columns):
                     c[k * num_streams + n, j] += factor * q[i, j]
         for n in range(num_streams):
@@ -267,6 +273,6 @@ def _recurse(t, w, s, noise_power):
         for c in range(t.size):
             value = 1.0 + 0j if c == row else 0j
             for i in range(k * num_rx, (k + 1) * num_rx):
-                value -= np.conj(w[i, n]) * s[i, c]
+                value -= w[i, n].conjugate() * s[i, c]
             error += value.real**2 + value.imag**2
         t[row] = min(max(t[row] + 1.0 - error * np.exp(t[row]), -10.0), 12.0)

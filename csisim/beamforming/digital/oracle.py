@@ -52,9 +52,11 @@ def sum_rate(channel: Array, precoder: Array, combiner: Array, noise_power: floa
 
 
 def normalise(precoder: Array, power: PowerBudget) -> Array:
-    """Meet the power constraint with equality (Kang 2022, eq. 7d; Hu 2021, eq. 5b)."""
+    """Meet the power constraint with equality (Kang 2022, eq. 7d; Hu 2021, eq. 5b); zero stays zero."""
     xp = array_namespace(precoder)
-    return precoder * xp.astype(xp.sqrt(_budget(precoder, power) / _norm(precoder, power)), precoder.dtype)
+    norm = _norm(precoder, power)
+    scale = xp.sqrt(_budget(precoder, power) / xp.where(norm > 0.0, norm, 1.0))
+    return precoder * xp.astype(scale, precoder.dtype)
 
 
 def sca(
@@ -173,7 +175,8 @@ def _bisect(curvature: Array, target: Array, power: PowerBudget) -> Array:
     """(curvature + tau I)^-1 target with the smallest tau >= 0 that meets the power constraint, per user or in total."""
     xp = array_namespace(target)
     values, vectors = xp.linalg.eigh(curvature)
-    values = xp.maximum(values, 1e-12 * xp.max(values, axis=-1, keepdims=True))
+    strongest = xp.max(values, axis=-1, keepdims=True)
+    values = xp.maximum(values, 1e-12 * xp.where(strongest > 0.0, strongest, 1.0))
     coordinates = _adjoint(vectors) @ target
     energy = xp.sum(_squared(coordinates), axis=-1)
     if power.constraint == "total":

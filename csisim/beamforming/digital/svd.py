@@ -49,14 +49,14 @@ def waterfilling(gains: np.ndarray, total: float) -> np.ndarray:
     Parameters
     ----------
     gains : (..., n) real
-        Channel gains over noise, sorted, strongest first; zero is allowed, except for all of them.
+        Channel gains over noise, sorted, strongest first. If all are zero, so are the powers.
     total : float
 
     Returns
     -------
     (..., n) real
     """
-    floor = 1.0 / np.maximum(gains, 1e-30 * gains[..., :1])
+    floor = 1.0 / np.maximum(gains, np.maximum(1e-30 * gains[..., :1], 1e-200))
     # with the m strongest channels in use the water level is (total + sum of their floors) / m; the right m is the largest
     # whose weakest channel still lies below the water
     levels = (total + np.cumsum(floor, axis=-1)) / np.arange(1, gains.shape[-1] + 1)

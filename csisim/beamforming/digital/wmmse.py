@@ -50,7 +50,7 @@ def wmmse(
 
     Under a total power constraint these are the exact reduced iterations of
     :mod:`csisim.beamforming.digital.alternating`; under one per user every iteration finds the users' multipliers by
-    bisection on an eigendecomposition (:func:`csisim.beamforming.digital.oracle.wmmse`), some thirty times slower.
+    bisection on an eigendecomposition (:func:`csisim.beamforming.digital.oracle.wmmse`), some ten times slower.
     ``tolerance`` may stop a problem after 20 iterations at the earliest; light loads stand still for a few before they level.
     """
     if isinstance(start, str) and start == "zf" and channel.shape[1] * num_streams > channel.shape[-1]:
