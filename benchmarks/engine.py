@@ -2,7 +2,8 @@
 
     python benchmarks/engine.py
 
-Everything is measured side by side in this one process, in CPU seconds; ratios are what to quote.
+Everything is measured side by side in this one process, in CPU seconds; ratios are what to quote. A slot without an analog
+update should cost less than 1.3 times as much at 1024 antennas as at 64.
 """
 
 import resource
@@ -59,7 +60,7 @@ def simpy_share() -> None:
     events = cpu(lambda: bare_slots(scenario.clock.slots, 1))
     slots = scenario.clock.slots
     print(f"main job, base cell     {whole:8.2f} s CPU for {slots} slots, {scenario.drops} drops, {len(names)} schemes")
-    print(f"its SimPy events alone  {events * 1e3:8.2f} ms: {events / whole:.3%} of the cell (target < 5 %), {events / slots * 1e6:.1f} us per slot")
+    print(f"its SimPy events alone  {events * 1e3:8.2f} ms: {events / whole:.3%} of the cell (target < 5 %)")
 
 
 def slot_against_antennas() -> None:
@@ -78,7 +79,7 @@ def slot_against_antennas() -> None:
             )
         (few, short), (many, long) = slots.items()
         seconds[num_tx] = (long - short) / (many - few)  # the difference leaves out what a superframe's start costs
-        print(f"slot at N_t = {num_tx:4d}       {seconds[num_tx] * 1e3:8.3f} ms CPU ({seconds[num_tx] / seconds[64]:.2f} x N_t = 64; target < 1.3)")
+        print(f"slot at N_t = {num_tx:4d}       {seconds[num_tx] * 1e3:8.3f} ms CPU ({seconds[num_tx] / seconds[64]:.2f} x N_t = 64)")
 
 
 def memory_over_superframes() -> None:

@@ -5,7 +5,7 @@
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -77,7 +77,7 @@ class SchemeConfig(Settings):
             return np.ones(len(slot), dtype=bool)
         if self.timescale == "online":
             return slot % slots_per_frame >= slots_per_frame - self.samples_per_frame
-        return (slot < self.num_samples) & (self.sampling != "before")
+        return (slot < self.num_samples) if self.sampling != "before" else np.zeros(len(slot), dtype=bool)
 
     def silent_slots(self, frames: int, slots_per_frame: int) -> np.ndarray:
         """Slots without payload and without equivalent-CSI pilots: offline sampling in silence."""
@@ -95,7 +95,6 @@ class Link:
     full_csi: FullCsiConfig
     streams: Streams
     noise: UnitNoise
-    fdd: bool = False
 
 
 @dataclass(eq=False)
@@ -116,7 +115,7 @@ class Known:
     @property
     def complete(self) -> np.ndarray:
         """Drops (D,) of which every user's report has arrived."""
-        return (self.measured >= 0).all(axis=1)
+        return np.min(self.measured, axis=1) >= 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,14 +151,16 @@ class Scheme:
         self.known: dict[int, Known] = {}
         self.version = -1  # of the beams that serve pilots
         self.in_force = np.full(link.dims.drops, -1)  # version of the beams that serve each drop's payload
-        self.estimate_state = self.codec_state = self.analog_state = None
+        self.estimate_state: Any = None
+        self.codec_state: Any = None
+        self.analog_state: Any = None
         self.memory: list[ChannelState] = []
         self.next_beams: tuple[np.ndarray, np.ndarray] | None = None
         self.designed: tuple[np.ndarray, np.ndarray] | None = None  # what the present beams were made of
         self.covariance_samples: list[ChannelState] = []
         self.full_csi_error = np.full(link.dims.drops, np.nan)
         self._true: tuple[int, np.ndarray] | None = None
-        self.first_phases: Phases | None = None
+        self.first_phases: Phases
 
     # -- analog stage ------------------------------------------------------------------------------------------------
 
@@ -172,8 +173,9 @@ class Scheme:
         phases = draw_phases(link.dims, link.streams, index)
         if config.timescale == "online" and index > 0 and config.on_new_statistics != "random":
             beams = self.beams[self.version]
-            phases = (np.angle(beams.f), np.angle(beams.w)) if config.on_new_statistics == "keep" else self.first_phases
-        self.first_phases = phases if index == 0 else self.first_phases
+            phases = self.first_phases if config.on_new_statistics == "restart" else (np.angle(beams.f), np.angle(beams.w))
+        if index == 0:
+            self.first_phases = phases
         self.analog_state = self.analog.init(link.dims, phases)
         self.next_beams = self.analog.beams(self.analog_state) if config.cadence == "fixed" else _beams_of(phases)
         if config.samples_before:
@@ -280,11 +282,11 @@ class Scheme:
         estimate = estimated.value if whitened else estimated.value @ beams.q_f[:, None, None]
         return estimate, nmse(beams.equivalent(estimate), beams.equivalent(true))
 
-    def _prepare_estimator(self, beams: Beams, whitened: bool) -> object:
+    def _prepare_estimator(self, beams: Beams, whitened: bool) -> Any:
         covariance = None
         if self.estimator.needs_covariance:
             if not self.covariance_samples:
-                self.covariance_samples.extend(self.channel.samples(self.config.estimator.num_samples, "covariance"))
+                self.covariance_samples.extend(self.channel.samples(self.estimator.config.num_samples, "covariance"))
             f = beams.f_orthonormal if whitened else beams.f
             projected = np.stack([state.project(beams.w_orthonormal, f) for state in self.covariance_samples])
             covariance = sample_covariance(projected)

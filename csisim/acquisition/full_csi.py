@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from csisim.channel.base import ChannelState, DenseState
-from csisim.phy.dims import Dims
+from csisim.phy.dims import Dims, System
 from csisim.random import complex_normal
 from csisim.registry import Component
 
@@ -80,6 +80,6 @@ def acquire(
     return DenseState(h + error * np.asarray(amplitude, h.real.dtype))
 
 
-def full_csi_symbols(dims: Dims, length: int) -> int:
+def full_csi_symbols(dims: Dims | System, length: int) -> int:
     """Air time of full CSI in symbols: ceil(r/R) ceil(t/T) pilot blocks of ``length``; every mode is charged it in the net rate."""
     return -(-dims.num_rx // dims.num_rx_rf) * -(-dims.num_tx // dims.num_rf) * length

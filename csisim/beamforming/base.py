@@ -34,9 +34,7 @@ class AnalogDesigner(Protocol):
 class DigitalDesigner(Protocol):
     """Designs the digital precoder in orthonormal beam coordinates (:mod:`csisim.phy.beams`)."""
 
-    def design(
-        self, channel: np.ndarray, noise_power: float, power: PowerBudget, num_streams: int
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    def design(self, channel: np.ndarray, noise_power: float, power: PowerBudget, num_streams: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Precoder (D, K, S, T, n) for a channel (D, K, S, R, T), and combiners (D, K, S, R, n) or None.
 
         None asks for the MMSE combiners of the same CSI (Kang 2022, eq. 24). The power budget holds on every subcarrier.

@@ -71,10 +71,10 @@ def compare(reproduction: "Reproduction", cells: "pd.DataFrame") -> "list[Point]
 
     points = []
     for row in reproduction.rows:
-        ours = cells[cells["scheme"] == row.scheme].set_index(reproduction.axis)
+        ours = cells[cells["scheme"] == row.scheme]
+        means, halves = (dict(zip(ours[reproduction.axis], ours[f"{row.metric}_{part}"], strict=True)) for part in ("mean", "ci95"))
         for at, published in row.published.items():
-            mean, ci95 = (float(ours.loc[at, f"{row.metric}_{part}"]) * row.scale for part in ("mean", "ci95"))
-            points.append(Point(row.label, at, published, mean, ci95))
+            points.append(Point(row.label, at, published, means[at] * row.scale, halves[at] * row.scale))
     return points
 
 

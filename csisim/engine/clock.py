@@ -56,6 +56,7 @@ class Run:
         self.silent = scheme.config.silent_slots(clock.frames, clock.slots_per_frame)
         self.payload_share = 1.0 - np.minimum(costs.pilot_symbols / clock.symbols_per_slot, 1.0)
         self.slots = clock.slots
+        self.estimate = np.empty(0)  # what the users hold until they report it
         self.seconds = 0.0
         self.rewind()
 
@@ -146,7 +147,7 @@ class Superframes:
         """An event that happens ``delay`` slots from now, in the given phase of that slot."""
         event = simpy.Event(self.env)
         event._ok, event._value = True, None
-        self.env.schedule(event, priority=phase, delay=delay)
+        self.env.schedule(event, priority=phase, delay=delay)  # type: ignore[arg-type]  # SimPy names two priorities, its heap takes any
         return event
 
     def _each(self, action: Callable[[Run], None]) -> None:

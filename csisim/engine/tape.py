@@ -32,7 +32,7 @@ class Tape:
             "signaling_bits": signaling,
             "analog_updated": self.analog_updated,
         }
-        columns = {"drop": np.repeat(np.arange(first_drop, first_drop + drops), slots)}
+        columns: dict[str, np.ndarray] = {"drop": np.repeat(np.arange(first_drop, first_drop + drops), slots)}
         columns |= {name: np.tile(values, drops) for name, values in per_slot.items()}
         columns |= {name: values.reshape(-1) for name, values in self.per_drop.items()}
         columns["rate_user"] = self.rate_user.reshape(-1, num_users)

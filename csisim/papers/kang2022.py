@@ -8,9 +8,7 @@ REPRODUCTIONS = {
         scenario="kang2022_table1.yaml",
         axis="num_users",
         unit="nat/s/Hz",
-        rows=(
-            Row("RLS-SSCA", "rls_ssca", "sum_rate_bps_hz", {1: 10.18, 2: 19.55, 3: 24.78, 4: 29.64, 5: 35.84, 6: 42.63}, NATS),
-        ),
+        rows=(Row("RLS-SSCA", "rls_ssca", "sum_rate_bps_hz", {1: 10.18, 2: 19.55, 3: 24.78, 4: 29.64, 5: 35.84, 6: 42.63}, NATS),),
         each=0.12,
         rms=0.06,
         note="The paper labels the row bits/s/Hz; only natural logarithms fit all six values. Its increments "

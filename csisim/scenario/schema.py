@@ -6,16 +6,11 @@ is checked in :mod:`csisim.scenario.rules`. A swept file is many cells, each a :
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from csisim.acquisition.full_csi import FullCsiConfig, Genie
-from csisim.acquisition.pilots import PilotConfig, pilot_length, pilot_symbols
-from csisim.engine.clock import Clock
-from csisim.engine.ledger import LedgerConfig
-from csisim.engine.link import FeedbackConfig
-from csisim.phy.dims import Dims, PowerBudget, System
-from csisim.registry import ChannelField, Settings
-from csisim.scheme import SchemeConfig
+from csisim.acquisition.pilots import pilot_length, pilot_symbols
+from csisim.engine.cell import Physics
+from csisim.registry import Settings
 
 Metric = Literal[
     "sum_rate_bps_hz",
@@ -69,47 +64,17 @@ class Sweep(Settings):
     one_at_a_time: dict[str, list[Any]] | None = Field(None, description="the base point once, then each field alone")
 
 
-def _with_kind(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
-
-
-class Scenario(Settings):
-    """A scenario: one operating point, the schemes compared on it, and what is swept."""
+class Scenario(Physics):
+    """A scenario file: the physics of one operating point, what is swept about it, and what is kept and drawn."""
 
     name: str = Field(pattern=r"^[a-z0-9_-]+$", max_length=100, description="name of the folder of results")
     description: str = Field("", description="free text")
     extends: str | None = Field(None, description="another scenario file whose fields this one inherits (one level)")
-    seed: int = Field(1, ge=0, lt=2**63, description="root of all random streams")
-    drops: int = Field(16, ge=1, description="independent superframe sequences, run in blocks of 16")
     replicas: int = Field(1, ge=1, le=10_000, description="further batches of drops with other seeds")
-    precision: Literal["single", "double"] = Field("single", description="complex64 or complex128")
-    duplex: Literal["tdd", "fdd"] = Field("tdd", description="who holds the estimate: the base station, or the user who reports it")
-    system: System = Field(description="antennas, users and the link budget")
-    channel: ChannelField = Field(description="the channel")
-    clock: Clock = Field(default_factory=Clock, description="slots, frames and superframes")
-    pilots: PilotConfig = Field(default_factory=PilotConfig, description="pilots of the equivalent channel")
-    full_csi: Annotated[FullCsiConfig, BeforeValidator(_with_kind)] = Field(default_factory=Genie, description="how full CSI is acquired")
-    ledger: LedgerConfig = Field(default_factory=LedgerConfig, description="how signaling is booked")
-    feedback: FeedbackConfig = Field(default_factory=FeedbackConfig, description="the link that carries reports (fdd)")
-    schemes: list[SchemeConfig] = Field(min_length=1, description="the schemes, side by side on the same channel")
     sweep: Sweep | None = Field(None, description="fields by dotted path, schemes by their name: schemes.<name>.<field>")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="what the means of a cell are taken over")
     log: Literal["slot", "frame"] = Field("slot", description="rows of the records: every slot, or means over frames")
     plots: list[Plot] = Field(default_factory=list, description="pictures of the results")
-
-    def dims(self, drops: int) -> Dims:
-        """Dimensions of a block of ``drops`` drops."""
-        return self.system.dims(drops, getattr(self.channel, "num_subcarriers", 1), self.precision)
-
-    @property
-    def noise_power(self) -> float:
-        """sigma^2 for P = 1."""
-        return self.system.noise_power
-
-    @property
-    def power_budget(self) -> PowerBudget:
-        """What the precoders may radiate."""
-        return self.system.power
 
     @property
     def pilot_length(self) -> int:
@@ -123,7 +88,8 @@ class Scenario(Settings):
 
     def document(self) -> dict[str, Any]:
         """Every field as plain values, defaults included: a document that loads again as this scenario."""
-        document = self.model_dump(mode="json", exclude={"extends"})
+        dumped = self.model_dump(mode="json", exclude={"extends"})
+        document = {key: dumped[key] for key in ("name", "description")} | dumped
         for scheme, config in zip(document["schemes"], self.schemes, strict=True):
             for field, timescale in TIMESCALE_FIELDS.items():
                 if config.timescale != timescale or (field == "num_samples" and config.cadence == "fixed" and config.num_samples > 0):

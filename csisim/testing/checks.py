@@ -9,7 +9,7 @@ Each check raises AssertionError with a sentence that says which promise is brok
 import copy
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -149,8 +149,9 @@ def check_analog(designer: Any, dims: Dims = DIMS) -> None:
 def check_digital(designer: Any, dims: Dims = DIMS) -> None:
     """A digital designer meets the power constraint exactly and does not mix the problems of a batch."""
     channel = _draw((dims.drops, dims.num_users, 2, dims.num_rx_rf, dims.num_rf))
-    for constraint in ("per_user", "total"):
-        power = PowerBudget(constraint, float(dims.num_users * dims.num_streams))  # type: ignore[arg-type]
+    constraints: tuple[Literal["per_user", "total"], ...] = ("per_user", "total")
+    for constraint in constraints:
+        power = PowerBudget(constraint, float(dims.num_users * dims.num_streams))
         precoder, combiner = designer.design(channel, 0.1, power, dims.num_streams)
         expected = (*channel.shape[:3], dims.num_rf, dims.num_streams)
         _promise(precoder.shape == expected, f"the precoder has shape {precoder.shape}, not (D, K, S, T, n) = {expected}")

@@ -1,13 +1,11 @@
 """A small cell: 16x4 antennas, 4/2 RF chains, two users; runs in well under a second."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from csisim.acquisition.full_csi import Genie
 from csisim.acquisition.pilots import PilotConfig
-from csisim.engine.cell import run_cell
+from csisim.engine.cell import Physics, run_cell
 from csisim.engine.clock import Clock
 from csisim.engine.ledger import LedgerConfig
 from csisim.engine.link import FeedbackConfig
@@ -21,11 +19,11 @@ def scheme(name: str = "s", timescale: str = "offline", **fields) -> SchemeConfi
     return SchemeConfig.model_validate({"name": name, "timescale": timescale, **defaults, **fields})
 
 
-def cell(*schemes: SchemeConfig, **changes) -> SimpleNamespace:
+def cell(*schemes: SchemeConfig, **changes) -> Physics:
     system = {"num_tx": 16, "num_rf": 4, "num_rx": 4, "num_rx_rf": 2, "num_users": 2, "num_streams": 2, "snr_db": 10.0}
     clock = {"frames": 3, "slots_per_frame": 4, "superframes": 1, "symbols_per_slot": 256}
     channel = {"kind": "mmwave_clusters", "fading": {"kind": "ar1", "correlation": 0.9}}
-    return SimpleNamespace(
+    return Physics(
         seed=changes.pop("seed", 3),
         drops=changes.pop("drops", 2),
         precision=changes.pop("precision", "single"),

@@ -48,9 +48,9 @@ def test_delayed_csi_is_the_older_channel(run, scheme):
     and the last factor exceeds 1/E|h|^2 by n/(n-1) for n independent entries: between n = 8 (one user's) and infinity.
     """
     many_paths = {"num_clusters": 16, "num_rays": 4}
-    out = run(
-        scheme(estimator="perfect"), duplex="fdd", feedback={"delay_slots": 2}, channel=many_paths, drops=16, clock={"frames": 40}
-    )["s"]
+    out = run(scheme(estimator="perfect"), duplex="fdd", feedback={"delay_slots": 2}, channel=many_paths, drops=16, clock={"frames": 40})[
+        "s"
+    ]
     c = 0.9**2
     low, high = ((1 - c) ** 2 + (1 - c**2) * factor for factor in (1.0, 8 / 7))
     assert 0.95 * low < np.nanmean(out["nmse_csi"]) < 1.05 * high
@@ -66,9 +66,7 @@ def test_everything_lost_means_nothing_known(run, scheme):
 def test_a_lost_report_leaves_the_newest_one_in_force(run, scheme):
     """Ages are those of the last intact report of each user: with one user, the slots since the last arrival."""
     loss = 0.5
-    out = run(
-        scheme(num_samples=0), duplex="fdd", feedback={"loss": loss}, drops=16, system={"num_users": 1}, clock={"frames": 20}
-    )["s"]
+    out = run(scheme(num_samples=0), duplex="fdd", feedback={"loss": loss}, drops=16, system={"num_users": 1}, clock={"frames": 20})["s"]
     age = by_slot(out["csi_age_slots"], 16)
     known = ~np.isnan(age)
     fresh = known & (age == 0)
@@ -151,9 +149,7 @@ def test_blocks_of_drops_are_independent_of_how_many_follow(run, scheme):
 
 def test_finite_phase_shifters_cost_rate_and_fine_ones_do_not(run, scheme):
     ssca = scheme(analog={"kind": "ssca", "steps": 20}, estimator="perfect", digital=ONLINE["digital"])
-    ideal, coarse, fine = (
-        run(ssca, drops=8, system={"phase_bits": bits})["s"]["sum_rate_bps_hz"].mean() for bits in (None, 1, 8)
-    )
+    ideal, coarse, fine = (run(ssca, drops=8, system={"phase_bits": bits})["s"]["sum_rate_bps_hz"].mean() for bits in (None, 1, 8))
     assert coarse < ideal
     assert fine == pytest.approx(ideal, rel=0.01)
 

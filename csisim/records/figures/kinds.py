@@ -14,7 +14,8 @@ from csisim.records.summary import Moments
 if TYPE_CHECKING:
     import pandas as pd
 
-    from csisim.scenario.schema import Plot, SchemeConfig
+    from csisim.scenario.schema import Plot
+    from csisim.scheme import SchemeConfig
 
 
 @dataclass(frozen=True, eq=False)
