@@ -121,8 +121,8 @@ def test_bare_kinds_and_defaults(load):
     assert scenario.full_csi.kind == "genie"
     assert scenario.schemes[1].estimator.loading == 0.01
     assert scenario.dims(3).num_users == 2
-    assert scenario.noise_power == pytest.approx(0.1)
-    assert scenario.power_budget.total == 4
+    assert scenario.system.noise_power == pytest.approx(0.1)
+    assert scenario.system.power.total == 4
     assert scenario.pilot_length == scenario.pilot_symbols == 8
 
 

@@ -10,7 +10,7 @@ channel H (K R x T): :math:`F = H^H X`, and with :math:`G = H H^H` and W block d
 .. math:: X = W (W^H G W + \tau E)^{-1}, \qquad H F = G X, \qquad \|f\|^2 = x^H G x,
 
 so an iteration costs the same for any number of transmit chains. One problem at a time, always in double precision: that
-is as fast as single precision in scalar loops, needs one compilation, and makes Gram matrices harmless.
+is little slower than single precision in these loops, needs one compilation, and makes Gram matrices harmless.
 """
 
 import numpy as np
