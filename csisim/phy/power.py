@@ -48,5 +48,8 @@ def constant_modulus(phases: np.ndarray, dtype: np.dtype | type | None = None) -
     dtype : complex dtype, optional
         Of the result; by default that of ``phases`` made complex.
     """
-    beamformer = np.exp(1j * phases) / np.sqrt(phases.shape[-2])
-    return beamformer.astype(np.result_type(phases.dtype, np.complex64) if dtype is None else dtype, copy=False)
+    modulus = 1.0 / np.sqrt(phases.shape[-2])
+    beamformer = np.empty(phases.shape, np.result_type(phases.dtype, np.complex64) if dtype is None else dtype)
+    np.multiply(np.cos(phases), modulus, out=beamformer.real, casting="same_kind")  # half the time of a complex exponential
+    np.multiply(np.sin(phases), modulus, out=beamformer.imag, casting="same_kind")
+    return beamformer

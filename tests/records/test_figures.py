@@ -183,7 +183,7 @@ def test_csv_is_the_table_drawn(results, tmp_path):
 
 def test_captions_state_the_conditions(results):
     picture = render(results, Plot(kind="versus", x="snr_db"))
-    for words in ("$N_t$ = 64", "$K$ = 4", "= P/σ² per user", "10 drops", "last 4 frames", "Student t"):
+    for words in ("$N_t$\u00a0=\u00a064", "$K$\u00a0=\u00a04", "= P/σ² per user", "10 drops", "last 4 frames", "Student t"):
         assert words in picture.caption
     assert "SNR 10 dB" not in picture.caption
     assert "SNR 10 dB" in render(results, Plot(kind="versus", x="num_users")).caption

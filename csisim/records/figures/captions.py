@@ -89,12 +89,13 @@ def conditions(results: "Results", x: str | None = None, evaluated: bool = False
     """
     scenario, held = results.scenario, results.held(x)
     system, clock = scenario.system, scenario.clock
-    parts = [f"{symbol} = {held.get(name, getattr(system, name))}" for name, symbol in SYSTEM.items() if name != x]
+    parts = [_equals(symbol, held.get(name, getattr(system, name))) for name, symbol in SYSTEM.items() if name != x]
     parts.append(("SNR" if x == "snr_db" else f"SNR {held.get('snr_db', system.snr_db):g} dB") + f" = {SNR[system.snr_definition]}")
     if x != "length":
-        parts.append(f"$L$ = {scenario.pilots.length if isinstance(scenario.pilots.length, int) else '$N_t^{RF}$'}")
+        parts.append(_equals("$L$", "$N_t^{RF}$" if scenario.pilots.length == "num_rf" else scenario.pilots.length))
     channel = scenario.channel.kind + "".join(f" ({value})" for value in [getattr(scenario.channel, "statistics", None)] if value)
-    parts += [channel, f"{clock.frames} frames × {clock.slots_per_frame} slots"]
+    lengths = {"frames": (clock.frames, "frames"), "slots_per_frame": (clock.slots_per_frame, "slots per frame")}
+    parts += [channel, *(f"{held.get(name, value)} {words}" for name, (value, words) in lengths.items() if name != x)]
     others = {
         name: value for name, value in held.items() if name not in SYSTEM and name not in ("snr_db", "length", "frames", "slots_per_frame")
     }
@@ -104,6 +105,10 @@ def conditions(results: "Results", x: str | None = None, evaluated: bool = False
     if evaluated and scenario.evaluation.last_frames is not None:
         text += f", last {scenario.evaluation.last_frames} frames of each superframe"
     return text + "."
+
+
+def _equals(symbol: str, value: Any) -> str:
+    return f"{symbol}\u00a0=\u00a0{value}"  # no line break inside
 
 
 def _shown(value: Any) -> str:

@@ -121,7 +121,7 @@ def net_rate(results: Results, plot: "Plot") -> Picture:
     among = "" if len(contenders) == len(schemes) else " (the fully digital bound aside)"
     caption = (
         f"{conditions(results)} Net of pilot air time in slots of {clock.symbols_per_slot} symbols ({1e3 * clock.slot_s:g} ms). "
-        f"{sampling}Best{among}: {verdict}; dashed where it changes. {BAND}"
+        f"{sampling}Highest mean{among}: {verdict}; dashed where it changes. {BAND}"
     )
     title = plot.title or "Mean net sum rate of a superframe versus its length"
     x_label = "Frames per superframe $T_f$"
