@@ -31,7 +31,6 @@ evaluation: {last_frames: 4}
 plots:
   - {kind: versus, x: snr_db}
   - {kind: net_rate, charge_sampling: true, schemes: [single_altmin, offline_ssca, online_ssca]}
-  - {kind: net_rate}
 """
 
 #: Rate of each scheme at the base point, about as in the papers.

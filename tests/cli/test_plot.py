@@ -20,7 +20,7 @@ def test_without_a_kind_the_scenarios_plots_are_drawn(made_up_results):
     result = csisim(made_up_results)
     assert result.exit_code == 0, result.output
     written = result.output.split()
-    assert len(written) == 9
+    assert len(written) == 6
     assert f"{made_up_results}/figures/versus-snr_db-sum_rate_bps_hz.png" in written
     assert f"{made_up_results}/figures/net_rate-num_frames-sampling_charged.csv" in written
 

@@ -14,7 +14,7 @@ from csisim.records.figures import KINDS, Results, plots, render, render_all, wr
 from csisim.records.figures.data import paired_ratio
 from csisim.records.figures.style import RC, _width_in, _wrapped, draw
 from csisim.records.summary import merge_replicas
-from csisim.scenario.schema import Plot
+from csisim.scenario.schema import Plot, Sweep
 
 
 @pytest.fixture(scope="module")
@@ -251,6 +251,11 @@ def test_wrapping_never_breaks_mathematics():
         (Plot(kind="frames", relative_to="nobody"), "no scheme nobody"),
         (Plot(kind="versus", x="snr_db", y="sgcs"), "sgcs is null in every cell"),
         (Plot(kind="nmse", x="snr_db", schemes=["digital_bound"]), "needs a scheme that estimates"),
+        (Plot(kind="nmse", x="snr_db", y="sum_rate_bps_hz"), "a nmse plot cannot show sum_rate_bps_hz; it can show nmse_estimate"),
+        (Plot(kind="frames", y="rate_user"), "cannot show rate_user"),
+        (Plot(kind="signaling", y="sgcs"), "cannot show sgcs"),
+        (Plot(kind="net_rate", y="sgcs"), "cannot show sgcs"),
+        (Plot(kind="frames", y="nmse_full"), "nmse_full is null in every frame"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(results, plot, words):
@@ -277,3 +282,42 @@ def test_without_plots_every_axis_is_drawn(results):
         ("frames", None),
         ("signaling", None),
     ]
+
+
+def test_an_axis_of_words_stands_side_by_side(results):
+    picture = render(results, Plot(kind="versus", x="num_users"))
+    words = picture.table.assign(num_users=picture.table["num_users"].map({1: None, 2: "3", 4: "4"}))
+    axes = draw(replace(picture, table=words), [scheme.name for scheme in results.scenario.schemes]).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["none", "3", "4"]
+    assert axes.lines[0].get_xdata().tolist() == [0, 1, 2]
+
+
+def test_axes_of_a_zip_are_not_held(results):
+    zipped = Sweep(zip={"system.snr_db": [10, 0], "system.num_users": [4, 2]})
+    together = replace(results, scenario=results.scenario.model_copy(update={"sweep": zipped}))
+    assert together.held("snr_db") == {}
+    assert results.held("snr_db") == {"num_users": 4}
+    assert results.held() == together.held() == {"snr_db": 10, "num_users": 4}
+
+
+def test_one_drop_has_no_band(results):
+    lone = replace(results, cells=results.cells.assign(**{"sum_rate_bps_hz_n": 0}))
+    with pytest.raises(CsisimError, match="null in every cell"):
+        render(lone, Plot(kind="versus", x="snr_db"))
+    single = results.cells[results.cells["replica"] == 0].assign(sum_rate_bps_hz_n=1)
+    picture = render(replace(results, cells=single), Plot(kind="versus", x="snr_db"))
+    assert picture.table["low"].isna().all()
+    assert picture.table["sum_rate_bps_hz"].notna().all()
+    draw(picture, [scheme.name for scheme in results.scenario.schemes]).draw_without_rendering()
+
+
+def test_a_failed_replica_of_one_scheme_leaves_the_pairs(results):
+    cells = results.cells
+    kept = replace(results, cells=cells[(cells["scheme"] != "online_ssca") | (cells["replica"] == 1)])
+    table = render(kept, Plot(kind="frames", relative_to="offline_ssca", schemes=["online_ssca"])).table
+    assert set(table["n"]) == {5}
+    assert table["sum_rate_bps_hz_percent"].iloc[-1] == pytest.approx(100 * 91 / 89, rel=0.02)
+
+
+def test_nothing_is_relative_to_silence():
+    assert np.isnan(paired_ratio(np.ones(4), np.zeros(4))).all()

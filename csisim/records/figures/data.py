@@ -25,8 +25,15 @@ if TYPE_CHECKING:
 
 def paired_ratio(values: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
     """Ratio of the means of paired samples and its 95 % half-width (of the residuals ``values - ratio * reference``)."""
-    ratio = float(values.mean() / reference.mean())
-    return ratio, Moments.of(values - ratio * reference).ci95 / abs(float(reference.mean()))
+    mean = float(reference.mean())
+    if mean == 0.0:  # offline sampling in silence earns nothing to compare with
+        return float("nan"), float("nan")
+    ratio = float(values.mean()) / mean
+    return ratio, Moments.of(values - ratio * reference).ci95 / abs(mean)
+
+
+#: What tells independent drops apart.
+DROP = ["replica", "drop"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,10 +132,7 @@ class Results:
         return merge_replicas(self.along(x), list(self.axes))
 
     def slots(self, scheme: str, columns: Sequence[str]) -> "pd.DataFrame":
-        """Logged rows of one scheme at the base point.
-
-        ``unit`` numbers the drops of all replicas, ``covers`` says how many slots a row stands for.
-        """
+        """Logged rows of one scheme at the base point; ``covers`` says how many slots a row stands for."""
         import pandas as pd
 
         cells = self.along()
@@ -140,8 +144,7 @@ class Results:
             parts.append(rows.assign(covers=1 if log == "slot" else self.scenario.clock.slots_per_frame))
         if not parts:
             raise CsisimError(f"{self.folder}: scheme {scheme} has no finished cell at the base point")
-        table = pd.concat(parts, ignore_index=True)
-        return table.assign(unit=table.groupby(["replica", "drop"], sort=True).ngroup())
+        return pd.concat(parts, ignore_index=True)
 
 
 def is_at(cells: "pd.DataFrame", axis: str, value: Any) -> "pd.Series[bool]":

@@ -8,7 +8,8 @@ import numpy as np
 
 from csisim.errors import CsisimError
 from csisim.records.figures.captions import BAND, axis_label, conditions, metric_label, spell
-from csisim.records.figures.data import Results, is_at, paired_ratio
+from csisim.records.figures.data import DROP, Results, is_at, paired_ratio
+from csisim.records.schema import BITS, METRICS
 from csisim.records.summary import Moments
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Picture:
 
 def versus(results: Results, plot: "Plot") -> Picture:
     """A metric along a swept axis."""
-    x, y = _axis(results, plot), plot.y or "sum_rate_bps_hz"
+    x, y = _axis(results, plot), metric(plot)
     table = _along(results, plot, x, y)
     title = plot.title or f"{spell(y)} versus {spell(x, lower=True)}"
     caption = f"{conditions(results, x, evaluated=True)} {BAND}"
@@ -60,8 +61,7 @@ def versus(results: Results, plot: "Plot") -> Picture:
 
 def nmse(results: Results, plot: "Plot") -> Picture:
     """An NMSE in dB along a swept axis: dB of the mean of ratios."""
-    x = _axis(results, plot)
-    y = str(plot.y) if plot.y is not None and plot.y.startswith("nmse") else "nmse_estimate"
+    x, y = _axis(results, plot), metric(plot)
     table = _along(results, plot, x, y)
     table = table[table[y] > 0].reset_index(drop=True)  # perfect CSI has no error to show in dB
     if table.empty:
@@ -76,33 +76,37 @@ def nmse(results: Results, plot: "Plot") -> Picture:
 
 def frames(results: Results, plot: "Plot") -> Picture:
     """A metric frame by frame at the base point: how the online scheme climbs."""
-    y, reference = plot.y or "sum_rate_bps_hz", plot.relative_to
+    y, reference = metric(plot), plot.relative_to
     names = [scheme.name for scheme in results.schemes(plot.schemes)]
     means = {name: _frame_means(results, name, y) for name in names}
     rows: list[dict[str, Any]] = []
     if reference is None:
         for name in names:
-            rows += [_row(name, "frame", t + 1, y, Moments.of(values)) for t, values in enumerate(means[name].T)]
-        label, value, band = metric_label(y), str(y), BAND
+            rows += [_row(name, "frame", t + 1, y, Moments.of(values)) for t, values in enumerate(means[name].to_numpy(float).T)]
+        label, value, band = metric_label(y), y, BAND
     else:
         base = means.get(reference)
         base = _frame_means(results, results.schemes([reference])[0].name, y) if base is None else base
         value, label = f"{y}_percent", f"{spell(y)} (% of {reference})"
         for name in (name for name in names if name != reference):
-            for t, values in enumerate(means[name].T):
-                ratio, half = (100.0 * part for part in paired_ratio(values, base[:, t]))
+            both = means[name].index.intersection(base.index)
+            pairs = zip(means[name].loc[both].to_numpy(float).T, base.loc[both].to_numpy(float).T, strict=True)
+            for t, (values, references) in enumerate(pairs):
+                ratio, half = (100.0 * part for part in paired_ratio(values, references))
                 rows.append(_interval(name, "frame", t + 1, value, ratio, half, len(values)))
         band = f"Ratio of means over drops, paired with {reference} drop by drop. {BAND}"
+    table = _table([row for row in rows if not np.isnan(row[value])], f"{results.folder}: {y} is null in every frame")
     clock = results.scenario.clock
     title = plot.title or f"{spell(y)} frame by frame" + (f", relative to {reference}" if reference else "")
     caption = f"{conditions(results)} Mean over the {clock.slots_per_frame} slots of each frame. {band}"
     name = f"frames-{value}" + (f"-of-{reference}" if reference else "")
     x_label = "Frame" if clock.superframes == 1 else f"Frame (new channel statistics every {clock.frames})"
-    return Picture(name, _table(rows), "frame", value, x_label, label, title, caption)
+    return Picture(name, table, "frame", value, x_label, label, title, caption)
 
 
 def net_rate(results: Results, plot: "Plot") -> Picture:
     """Mean net rate of a superframe, had it ended after T_f frames; marks where another scheme becomes the best."""
+    metric(plot)
     clock = results.scenario.clock
     schemes = results.schemes(plot.schemes)
     charged = [scheme for scheme in schemes if plot.charge_sampling and scheme.samples_before]
@@ -134,11 +138,12 @@ def net_rate(results: Results, plot: "Plot") -> Picture:
 
 def signaling(results: Results, plot: "Plot") -> Picture:
     """Signaling bits of a superframe of T_f frames (Kang 2022, Fig. 9), from the ledger of the base point."""
+    metric(plot)
     rows: list[dict[str, Any]] = []
     for scheme in results.schemes(plot.schemes):
         slots = results.slots(scheme.name, ["signaling_bits"])
-        ends = slots.groupby(["unit", "superframe", "frame"])["signaling_bits"].max()  # a running sum: its end is the total
-        bits = ends.groupby(["unit", "frame"]).mean().unstack("frame").to_numpy(float)
+        ends = slots.groupby([*DROP, "superframe", "frame"])["signaling_bits"].max()  # a running sum: its end is the total
+        bits = ends.groupby([*DROP, "frame"]).mean().unstack("frame").to_numpy(float)
         rows += [_row(scheme.name, "num_frames", t + 1, "signaling_bits", Moments.of(v)) for t, v in enumerate(bits.T)]
     q = results.scenario.ledger.bits_per_element
     samples = ", ".join(f"{s.name} {s.num_samples}" for s in results.schemes(plot.schemes) if s.samples_before)
@@ -162,7 +167,7 @@ def signaling(results: Results, plot: "Plot") -> Picture:
 
 def rate_vs_bits(results: Results, plot: "Plot") -> Picture:
     """A rate against the signaling bits of a superframe, one point per scheme, or a curve along a swept axis."""
-    y = plot.y if plot.y in ("sum_rate_bps_hz", "net_rate_bps_hz") else "sum_rate_bps_hz"
+    y = metric(plot)
     x = plot.x
     points = results.points(x)
     rows: list[dict[str, Any]] = []
@@ -185,23 +190,23 @@ def cdf(results: Results, plot: "Plot") -> Picture:
     """Distribution over drops of a metric (``rate_user``: over drops and users) at the base point."""
     import pandas as pd
 
-    y = plot.y or "sum_rate_bps_hz"
+    y = metric(plot)
     first = _first_evaluated_frame(results)
     parts = []
     for scheme in results.schemes(plot.schemes):
         rows = results.slots(scheme.name, [y])
         rows = rows[rows["frame"] >= first]
         if y == "rate_user":
-            users = pd.DataFrame(rows[y].tolist(), index=rows.index).groupby(rows["unit"]).mean()
+            users = pd.DataFrame(rows[y].tolist(), index=rows.index).groupby([rows[key] for key in DROP]).mean()
             values = np.sort(users.to_numpy(float).ravel())
         else:
-            values = np.sort(rows.groupby("unit")[y].mean().dropna().to_numpy(float))
+            values = np.sort(rows.groupby(DROP)[y].mean().dropna().to_numpy(float))
         share = np.arange(1, len(values) + 1) / max(len(values), 1)
         parts.append(pd.DataFrame({"scheme": scheme.name, y: values, "cdf": share, "low": np.nan, "high": np.nan, "n": len(values)}))
-    unit = "drops and users" if y == "rate_user" else "drops"
-    title = plot.title or f"Distribution of {spell(y, lower=True)} over {unit}"
+    over = "drops and users" if y == "rate_user" else "drops"
+    title = plot.title or f"Distribution of {spell(y, lower=True)} over {over}"
     caption = f"{conditions(results, evaluated=True)} One value per {'drop and user' if y == 'rate_user' else 'drop'}: its mean over slots."
-    label = f"Cumulative share of {unit}"
+    label = f"Cumulative share of {over}"
     return Picture(f"cdf-{y}", pd.concat(parts, ignore_index=True), y, "cdf", metric_label(y), label, title, caption, form="steps")
 
 
@@ -214,6 +219,31 @@ KINDS: dict[str, Callable[[Results, "Plot"], Picture]] = {
     "cdf": cdf,
     "net_rate": net_rate,
 }
+
+#: Metrics that a kind can show, its own first.
+SHOWN: dict[str, tuple[str, ...]] = {
+    "versus": (*METRICS, *BITS),
+    "frames": (*METRICS, *BITS),
+    "nmse": ("nmse_estimate", "nmse_csi", "nmse_full"),
+    "signaling": ("signaling_bits",),
+    "rate_vs_bits": ("sum_rate_bps_hz", "net_rate_bps_hz"),
+    "cdf": (*METRICS, "rate_user"),
+    "net_rate": ("net_rate_bps_hz",),
+}
+
+
+def metric(plot: "Plot") -> str:
+    """The metric a plot shows.
+
+    Raises
+    ------
+    CsisimError
+        If its kind cannot show the metric it asks for.
+    """
+    shown = SHOWN[plot.kind]
+    if plot.y is not None and plot.y not in shown:
+        raise CsisimError(f"a {plot.kind} plot cannot show {plot.y}; it can show {', '.join(shown)}")
+    return plot.y or shown[0]
 
 
 def _axis(results: Results, plot: "Plot") -> str:
@@ -241,9 +271,9 @@ def _along(results: Results, plot: "Plot", x: str, y: str) -> "pd.DataFrame":
     return _table([row for row in rows if not np.isnan(row[y])], f"{results.folder}: {y} is null in every cell along {x}")
 
 
-def _moments(point: dict[Any, Any], metric: str) -> Moments:
+def _moments(point: dict[Any, Any], column: str) -> Moments:
     """Moments of a metric of one cell; bits are booked, not estimated, and have a mean only."""
-    return Moments.from_columns(point, metric) if f"{metric}_mean" in point else Moments(1, float(point[metric]), 0.0)
+    return Moments.from_columns(point, column) if f"{column}_mean" in point else Moments(1, float(point[column]), 0.0)
 
 
 def _row(scheme: str, x: str, at: Any, y: str, moments: Moments) -> dict[str, Any]:
@@ -264,18 +294,18 @@ def _table(rows: Iterable[dict[str, Any]], otherwise: str = "nothing to draw") -
     return pd.DataFrame(rows)
 
 
-def _frame_means(results: Results, scheme: str, metric: str) -> np.ndarray:
-    """Mean of each frame's slots, (drops, superframes * frames)."""
-    rows = results.slots(scheme, [metric])
-    return rows.groupby(["unit", "superframe", "frame"])[metric].mean().unstack(["superframe", "frame"]).to_numpy(float)
+def _frame_means(results: Results, scheme: str, column: str) -> "pd.DataFrame":
+    """Mean of each frame's slots: one row per drop, one column per frame of all superframes."""
+    rows = results.slots(scheme, [column])
+    return rows.groupby([*DROP, "superframe", "frame"])[column].mean().unstack(["superframe", "frame"])
 
 
 def _cumulative_net_rate(results: Results, scheme: str, silent_slots: int) -> np.ndarray:
     """Mean net rate of superframes cut after 1, 2, ... frames, (drops, frames), their first ``silent_slots`` earning nothing."""
     rows = results.slots(scheme, ["net_rate_bps_hz"])
     earning = (rows["slot"] + 1 - silent_slots).clip(0, rows["covers"]) / rows["covers"]
-    earned = rows["net_rate_bps_hz"].fillna(0.0) * earning
-    by_frame = earned.groupby([rows["unit"], rows["superframe"], rows["frame"]]).mean().groupby(["unit", "frame"]).mean()
+    rows["earned"] = rows["net_rate_bps_hz"].fillna(0.0) * earning
+    by_frame = rows.groupby([*DROP, "superframe", "frame"])["earned"].mean().groupby([*DROP, "frame"]).mean()
     frame_means = by_frame.unstack("frame").to_numpy(float)
     return np.cumsum(frame_means, axis=1) / np.arange(1, frame_means.shape[1] + 1)
 

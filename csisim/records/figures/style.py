@@ -61,8 +61,8 @@ def draw(picture: Picture, schemes: Sequence[str], columns: int = 1) -> "Figure"
 
     with matplotlib.rc_context(RC):
         width = WIDTH_IN[columns]
-        title = _wrapped(picture.title, TITLE_PT * 1.1, width - 0.2)  # bold runs wider
-        caption = _wrapped(picture.caption, CAPTION_PT, width - 0.1)
+        title = _wrapped(picture.title, TITLE_PT * 1.1, 0.93 * width)  # bold runs wider
+        caption = _wrapped(picture.caption, CAPTION_PT, 0.95 * width)
         shown = {scheme: _wrapped(label, RC["legend.fontsize"], width - 0.7) for scheme, label in _labels(picture).items()}
         widest = max(_width_in(line, RC["legend.fontsize"]) for label in shown.values() for line in label.split("\n"))
         legend_columns = max(1, min(len(shown), int((width - 0.1) / (widest + 0.55))))
