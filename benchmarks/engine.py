@@ -15,7 +15,7 @@ import simpy
 from threadpoolctl import threadpool_limits
 
 from csisim.engine.cell import run_cell
-from csisim.engine.clock import Phase
+from csisim.engine.clock import Step
 from csisim.scenario.load import load_scenario
 
 MAIN_JOB = Path(__file__).parents[1] / "scenarios" / "online_mixed_timescale.yaml"
@@ -36,7 +36,7 @@ def bare_slots(slots: int, delay: int) -> None:
     """The engine's own events and nothing else: what SimPy costs."""
     env = simpy.Environment()
 
-    def at(phase: Phase, later: int = 0) -> simpy.Event:
+    def at(phase: Step, later: int = 0) -> simpy.Event:
         event = simpy.Event(env)
         event._ok, event._value = True, None
         env.schedule(event, priority=phase, delay=later)
@@ -44,10 +44,10 @@ def bare_slots(slots: int, delay: int) -> None:
 
     def process():
         for _ in range(slots):
-            for phase in (Phase.CHANNEL, Phase.PILOTS, Phase.SEND):
+            for phase in (Step.CHANNEL, Step.PILOTS, Step.SEND):
                 yield at(phase)
-            at(Phase.ARRIVE, delay).callbacks.append(lambda _: None)
-            yield at(Phase.PAYLOAD)
+            at(Step.ARRIVE, delay).callbacks.append(lambda _: None)
+            yield at(Step.PAYLOAD)
             yield env.timeout(1)
 
     env.run(until=env.process(process()))

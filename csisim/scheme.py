@@ -21,8 +21,8 @@ from csisim.channel.base import Channel, ChannelState, stack
 from csisim.feedback.report import Report
 from csisim.phy.beams import Beams
 from csisim.phy.dims import Dims, System
-from csisim.phy.metrics import nmse
-from csisim.phy.power import quantise_phases
+from csisim.phy.metrics import nmse, sgcs
+from csisim.phy.power import constant_modulus, quantise_phases
 from csisim.phy.rates import mmse_combiner, rate_per_user
 from csisim.random import Streams
 from csisim.registry import AnalogField, CodecField, DigitalField, EstimatorField, Settings, build, component, configure
@@ -95,6 +95,7 @@ class Link:
     full_csi: FullCsiConfig
     streams: Streams
     noise: UnitNoise
+    fdd: bool
 
 
 @dataclass(eq=False)
@@ -133,6 +134,7 @@ class Payload:
 
     rate_user: np.ndarray  # (D, K) bit/s/Hz
     nmse_csi: np.ndarray  # (D,)
+    sgcs: np.ndarray  # (D,), of the reported channel's dominant directions; FDD only
     age_slots: np.ndarray  # (D,), mean over users
 
 
@@ -152,7 +154,8 @@ class Scheme:
         self.version = -1  # of the beams that serve pilots
         self.in_force = np.full(link.dims.drops, -1)  # version of the beams that serve each drop's payload
         self.estimate_state: Any = None
-        self.codec_state: Any = None
+        self.encoder_state: Any = None
+        self.decoder_state: Any = None
         self.analog_state: Any = None
         self.memory: list[ChannelState] = []
         self.next_beams: tuple[np.ndarray, np.ndarray] | None = None
@@ -177,7 +180,8 @@ class Scheme:
         if index == 0:
             self.first_phases = phases
         self.analog_state = self.analog.init(link.dims, phases)
-        self.next_beams = self.analog.beams(self.analog_state) if config.cadence == "fixed" else _beams_of(phases)
+        unsampled = config.cadence == "fixed" or (config.timescale == "offline" and config.num_samples == 0)
+        self.next_beams = self.analog.beams(self.analog_state) if unsampled else (constant_modulus(phases[0]), constant_modulus(phases[1]))
         if config.samples_before:
             samples = enumerate(channel.samples(config.samples_before, "samples"))
             self._design([self._acquire(state, "full_csi.before", i) for i, state in samples])
@@ -286,7 +290,9 @@ class Scheme:
         covariance = None
         if self.estimator.needs_covariance:
             if not self.covariance_samples:
-                self.covariance_samples.extend(self.channel.samples(self.estimator.config.num_samples, "covariance"))
+                self.covariance_samples.extend(
+                    self.channel.samples(self.estimator.config.num_samples, "covariance", spacing=1000)
+                )  # of the statistics, not of one fade
             f = beams.f_orthonormal if whitened else beams.f
             projected = np.stack([state.project(beams.w_orthonormal, f) for state in self.covariance_samples])
             covariance = sample_covariance(projected)
@@ -294,14 +300,14 @@ class Scheme:
 
     def report(self, estimate: np.ndarray, slot: int) -> Sent:
         """Encode the estimate at the users."""
-        if self.codec_state is None:
-            self.codec_state = self.codec.init(estimate.shape)
-        report, self.codec_state = self.codec.encode(estimate, self.codec_state)
+        if self.encoder_state is None:
+            self.encoder_state, self.decoder_state = (self.codec.init(estimate.shape, estimate.dtype) for _ in range(2))
+        report, self.encoder_state = self.codec.encode(estimate, self.encoder_state)
         return Sent(report, self.version, slot)
 
     def receive(self, sent: Sent, arrived: np.ndarray) -> None:
         """The base station decodes a report; ``arrived`` (D, K) says whose part was not lost."""
-        value, self.codec_state = self.codec.decode(sent.report, self.codec_state)
+        value, self.decoder_state = self.codec.decode(sent.report, self.decoder_state)
         self.learn(value, sent.version, sent.slot, arrived)
 
     def learn(self, value: np.ndarray, version: int, slot: int, arrived: np.ndarray | None = None) -> None:
@@ -327,7 +333,8 @@ class Scheme:
     def payload(self, state: ChannelState, slot: int) -> Payload:
         """Design the digital stage from what the base station knows and measure it on the true channel."""
         dims = self.link.dims
-        result = Payload(np.zeros((dims.drops, dims.num_users)), np.full(dims.drops, np.nan), np.full(dims.drops, np.nan))
+        nothing = np.full(dims.drops, np.nan)
+        result = Payload(np.zeros((dims.drops, dims.num_users)), nothing.copy(), nothing.copy(), nothing)
         for version in np.unique(self.in_force[self.in_force >= 0]):
             here = self.in_force == version
             beams, known = self.beams[int(version)], self.known[int(version)]
@@ -338,6 +345,8 @@ class Scheme:
                 combiner = mmse_combiner(csi, precoder, self.noise_power)
             result.rate_user[here] = rate_per_user(true, precoder, combiner, self.noise_power, self.link.system.rate)[here]
             result.nmse_csi[here] = nmse(beams.equivalent(known.value), beams.equivalent(true))[here]
+            if self.link.fdd:
+                result.sgcs[here] = sgcs(known.value[here], true[here])
             result.age_slots[here] = (slot - known.measured).mean(axis=1)[here]
         return result
 
@@ -345,8 +354,3 @@ class Scheme:
         if self._true is not None and self._true[0] == version:
             return self._true[1]
         return state.project(self.beams[version].w_orthonormal, self.beams[version].f_orthonormal)
-
-
-def _beams_of(phases: Phases) -> tuple[np.ndarray, np.ndarray]:
-    f, w = (np.exp(1j * phi) / np.sqrt(phi.shape[-2]) for phi in phases)
-    return f, w

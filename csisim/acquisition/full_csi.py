@@ -12,7 +12,7 @@ from pydantic import Field
 from csisim.channel.base import ChannelState, DenseState
 from csisim.phy.dims import Dims, System
 from csisim.random import complex_normal
-from csisim.registry import Component
+from csisim.registry import BareKind, Component
 
 
 class Genie(Component):
@@ -34,7 +34,7 @@ class BeamSweep(Component):
     kind: Literal["beam_sweep"] = "beam_sweep"
 
 
-FullCsiConfig = Annotated[Genie | Noisy | BeamSweep, Field(discriminator="kind")]
+FullCsiConfig = Annotated[Genie | Noisy | BeamSweep, Field(discriminator="kind"), BareKind]
 
 
 def acquire(

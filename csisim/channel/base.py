@@ -11,8 +11,6 @@ from typing import Protocol
 
 import numpy as np
 
-from csisim.random import Streams
-
 
 class ChannelState(Protocol):
     """The channel of all users in one slot."""
@@ -169,5 +167,3 @@ def stack(states: Sequence[ChannelState]) -> PathSamples:
     tx = np.repeat(np.stack([path.geometry.tx for path in paths]), s, axis=0)
     return PathSamples(rx, tx, gains)
 
-
-__all__ = ["Channel", "ChannelState", "DenseState", "FactoredState", "Geometry", "PathSamples", "Paths", "Streams", "stack"]

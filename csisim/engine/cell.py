@@ -1,15 +1,15 @@
 """One cell: every scheme side by side on one channel, block after block of drops."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from csisim.acquisition.full_csi import FullCsiConfig, Genie
 from csisim.acquisition.observe import UnitNoise
 from csisim.acquisition.pilots import PilotConfig
-from csisim.engine.clock import Clock, Run, Superframes
+from csisim.engine.clock import Clock, Lane, Superframes
 from csisim.engine.ledger import LedgerConfig, slot_costs
 from csisim.engine.link import FeedbackConfig, FeedbackLink
 from csisim.phy.dims import Dims, System
@@ -23,10 +23,6 @@ BLOCK = 16
 Sink = Callable[[str, int, dict[str, np.ndarray]], None]
 
 
-def _with_kind(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
-
-
 class Physics(Settings):
     """Everything of a scenario that can change a number: one operating point and the schemes compared on it."""
 
@@ -38,7 +34,7 @@ class Physics(Settings):
     channel: ChannelField = Field(description="the channel")
     clock: Clock = Field(default_factory=Clock, description="slots, frames and superframes")
     pilots: PilotConfig = Field(default_factory=PilotConfig, description="pilots of the equivalent channel")
-    full_csi: Annotated[FullCsiConfig, BeforeValidator(_with_kind)] = Field(default_factory=Genie, description="how full CSI is acquired")
+    full_csi: FullCsiConfig = Field(default_factory=Genie, description="how full CSI is acquired")
     ledger: LedgerConfig = Field(default_factory=LedgerConfig, description="how signaling is booked")
     feedback: FeedbackConfig = Field(default_factory=FeedbackConfig, description="the link that carries reports (fdd)")
     schemes: list[SchemeConfig] = Field(min_length=1, description="the schemes, side by side on the same channel")
@@ -65,33 +61,34 @@ def run_cell(
     chosen = [config for config in scenario.schemes if config.name in set(schemes)]
     seconds = dict.fromkeys((config.name for config in chosen), 0.0)
     blocks = range(0, scenario.drops, BLOCK)
-    for block, first_drop in enumerate(blocks):
-        runs, superframes = _set_up(scenario, chosen, Streams(scenario.seed, replica, block), min(BLOCK, scenario.drops - first_drop))
 
-        def flush(index: int, runs: list[Run] = runs, first_drop: int = first_drop, block: int = block) -> None:
-            for run in runs:
-                columns = run.tape.columns(first_drop, index, scenario.clock.slots_per_frame, scenario.clock.slot_s, run.costs.pilot_bits)
-                sink(run.scheme.config.name, index, columns)
-                run.rewind()
+    def run_block(block: int, first_drop: int) -> None:
+        streams = Streams(scenario.seed, replica, block)
+        dims = scenario.dims(min(BLOCK, scenario.drops - first_drop))
+        clock = scenario.clock
+        lanes = _lanes(scenario, chosen, streams, dims)
+
+        def flush(superframe: int) -> None:
+            for lane in lanes:
+                name, pilot_bits = lane.scheme.config.name, lane.costs.pilot_bits
+                sink(name, superframe, lane.tape.columns(first_drop, superframe, clock.slots_per_frame, clock.slot_s, pilot_bits))
+                lane.rewind()
             if progress is not None:
-                progress((block + (index + 1) / scenario.clock.superframes) / len(blocks))
+                progress((block + (superframe + 1) / clock.superframes) / len(blocks))
 
-        superframes.on_superframe = flush
-        superframes.run()
-        for run in runs:
-            seconds[run.scheme.config.name] += run.seconds
+        channel = build("channel", scenario.channel, dims, streams, clock.slot_s)
+        feedback = FeedbackLink(scenario.feedback, streams, dims.drops, dims.num_users) if scenario.duplex == "fdd" else None
+        Superframes(clock, channel, lanes, feedback, flush).run()
+        for lane in lanes:
+            seconds[lane.scheme.config.name] += lane.seconds
+
+    for block, first_drop in enumerate(blocks):
+        run_block(block, first_drop)
     return seconds
 
 
-def _set_up(scenario: Physics, chosen: list[SchemeConfig], streams: Streams, drops: int) -> tuple[list[Run], Superframes]:
-    system, clock = scenario.system, scenario.clock
-    dims = scenario.dims(drops)
-    channel = build("channel", scenario.channel, dims, streams, clock.slot_s)
-    fdd = scenario.duplex == "fdd"
-    link = Link(system, dims, scenario.pilots, scenario.full_csi, streams, UnitNoise(streams, dims))
-    runs = []
-    for config in chosen:
-        costs = slot_costs(config, system, scenario.pilots, scenario.ledger, clock.frames, clock.slots_per_frame)
-        runs.append(Run(Scheme(config, link), costs, clock))
-    feedback = FeedbackLink(scenario.feedback, streams, drops, system.num_users) if fdd else None
-    return runs, Superframes(clock, channel, runs, feedback, lambda _: None)
+def _lanes(scenario: Physics, chosen: list[SchemeConfig], streams: Streams, dims: Dims) -> list[Lane]:
+    system, pilots, clock = scenario.system, scenario.pilots, scenario.clock
+    link = Link(system, dims, pilots, scenario.full_csi, streams, UnitNoise(streams, dims), scenario.duplex == "fdd")
+    costs = [slot_costs(config, system, pilots, scenario.ledger, clock.frames, clock.slots_per_frame) for config in chosen]
+    return [Lane(Scheme(config, link), cost, clock) for config, cost in zip(chosen, costs, strict=True)]

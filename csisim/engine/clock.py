@@ -14,7 +14,7 @@ import simpy
 from pydantic import Field
 
 from csisim.channel.base import Channel
-from csisim.engine.ledger import SlotCosts
+from csisim.engine.ledger import SlotCosts, pilot_share
 from csisim.engine.link import FeedbackLink
 from csisim.engine.tape import Tape
 from csisim.registry import Settings
@@ -36,7 +36,7 @@ class Clock(Settings):
         return self.frames * self.slots_per_frame
 
 
-class Phase(IntEnum):
+class Step(IntEnum):
     """Order of events within a slot; SimPy's own events (priorities 0 and 1) come before all of them."""
 
     CHANNEL = 10
@@ -47,14 +47,14 @@ class Phase(IntEnum):
     FRAME_END = 15
 
 
-class Run:
-    """One scheme in this run, with its costs and its tape."""
+class Lane:
+    """One scheme beside the others, with its costs and its tape."""
 
     def __init__(self, scheme: Scheme, costs: SlotCosts, clock: Clock) -> None:
         self.scheme, self.costs = scheme, costs
         self.full_csi = scheme.config.full_csi_slots(clock.frames, clock.slots_per_frame)
         self.silent = scheme.config.silent_slots(clock.frames, clock.slots_per_frame)
-        self.payload_share = 1.0 - np.minimum(costs.pilot_symbols / clock.symbols_per_slot, 1.0)
+        self.payload_share = 1.0 - pilot_share(costs, clock.symbols_per_slot)
         self.slots = clock.slots
         self.estimate = np.empty(0)  # what the users hold until they report it
         self.seconds = 0.0
@@ -70,21 +70,21 @@ class Superframes:
     """All superframes of one block of drops, every scheme side by side on one channel."""
 
     def __init__(
-        self, clock: Clock, channel: Channel, runs: list[Run], feedback: FeedbackLink | None, on_superframe: Callable[[int], None]
+        self, clock: Clock, channel: Channel, lanes: list[Lane], feedback: FeedbackLink | None, on_superframe: Callable[[int], None]
     ) -> None:
-        self.clock, self.channel, self.runs = clock, channel, runs
+        self.clock, self.channel, self.lanes = clock, channel, lanes
         self.feedback, self.on_superframe = feedback, on_superframe
         self.env = simpy.Environment()
 
     def run(self) -> None:
-        """Run to the end; reports still in flight then are dropped."""
+        """Lane to the end; reports still in flight then are dropped."""
         self.env.run(until=self.env.process(self._superframes()))
 
     def _superframes(self) -> Generator:
         for index in range(self.clock.superframes):
             self.superframe = index
             self.channel.begin_superframe(index)
-            self._each(lambda run: run.scheme.begin_superframe(self.superframe, self.channel))
+            self._each(lambda lane: lane.scheme.begin_superframe(self.superframe, self.channel))
             for frame in range(self.clock.frames):
                 yield from self._frame(frame)
             self.on_superframe(index)
@@ -92,66 +92,67 @@ class Superframes:
     def _frame(self, frame: int) -> Generator:
         for slot in range(frame * self.clock.slots_per_frame, (frame + 1) * self.clock.slots_per_frame):
             yield from self._slot(slot)
-            yield self.env.timeout(1) if (slot + 1) % self.clock.slots_per_frame else self._at(Phase.FRAME_END)
-        self._each(lambda run: run.scheme.end_frame(frame))
+            yield self.env.timeout(1) if (slot + 1) % self.clock.slots_per_frame else self._at(Step.FRAME_END)
+        self._each(lambda lane: lane.scheme.end_frame(frame))
         yield self.env.timeout(1)
 
     def _slot(self, slot: int) -> Generator:
-        yield self._at(Phase.CHANNEL)
+        yield self._at(Step.CHANNEL)
         self.state = self.channel.step(slot)
-        yield self._at(Phase.PILOTS)
-        self._each(lambda run: self._sense(run, slot))
+        yield self._at(Step.PILOTS)
+        self._each(lambda lane: self._sense(lane, slot))
         if self.feedback is not None:
-            yield self._at(Phase.SEND)
+            yield self._at(Step.SEND)
             arrived = self.feedback.arrivals(self.superframe, slot)
-            self._each(lambda run: self._send(run, slot, arrived))
-        yield self._at(Phase.PAYLOAD)
-        self._each(lambda run: self._payload(run, slot))
+            self._each(lambda lane: self._send(lane, slot, arrived))
+        yield self._at(Step.PAYLOAD)
+        self._each(lambda lane: self._payload(lane, slot))
 
-    def _sense(self, run: Run, slot: int) -> None:
-        run.tape.analog_updated[slot] = run.scheme.begin_slot(self.state, slot, bool(run.full_csi[slot]))
-        run.tape.per_drop["nmse_full"][:, slot] = run.scheme.full_csi_error
-        if run.silent[slot]:
+    def _sense(self, lane: Lane, slot: int) -> None:
+        lane.tape.analog_updated[slot] = lane.scheme.begin_slot(self.state, slot, bool(lane.full_csi[slot]))
+        lane.tape.per_drop["nmse_full"][:, slot] = lane.scheme.full_csi_error
+        if lane.silent[slot]:
             return
-        estimate, run.tape.per_drop["nmse_estimate"][:, slot] = run.scheme.sense(self.state, slot)
+        estimate, lane.tape.per_drop["nmse_estimate"][:, slot] = lane.scheme.sense(self.state, slot)
         if self.feedback is None:
-            run.scheme.learn(estimate, run.scheme.version, int(self.env.now))
+            lane.scheme.learn(estimate, lane.scheme.version, int(self.env.now))
         else:
-            run.estimate = estimate
+            lane.estimate = estimate
 
-    def _send(self, run: Run, slot: int, arrived: np.ndarray) -> None:
-        if self.feedback is None or run.silent[slot]:
+    def _send(self, lane: Lane, slot: int, arrived: np.ndarray) -> None:
+        if self.feedback is None or lane.silent[slot]:
             return
-        sent = run.scheme.report(run.estimate, int(self.env.now))
-        run.tape.feedback_bits[slot] = sent.report.num_bits
+        sent = lane.scheme.report(lane.estimate, int(self.env.now))
+        lane.tape.feedback_bits[slot] = sent.report.num_bits
 
         def arrive(_: simpy.Event) -> None:
             start = thread_time()
-            run.scheme.receive(sent, arrived)
-            run.seconds += thread_time() - start
+            lane.scheme.receive(sent, arrived)
+            lane.seconds += thread_time() - start
 
-        self._at(Phase.ARRIVE, self.feedback.config.delay_slots).callbacks.append(arrive)
+        self._at(Step.ARRIVE, self.feedback.config.delay_slots).callbacks.append(arrive)
 
-    def _payload(self, run: Run, slot: int) -> None:
-        if not run.silent[slot]:
-            earned = run.scheme.payload(self.state, int(self.env.now))
-            run.tape.rate_user[:, slot] = earned.rate_user
-            run.tape.per_drop["nmse_csi"][:, slot] = earned.nmse_csi
-            run.tape.per_drop["csi_age_slots"][:, slot] = earned.age_slots
-        sum_rate = run.tape.rate_user[:, slot].sum(axis=-1, dtype=np.float64)
-        run.tape.per_drop["sum_rate_bps_hz"][:, slot] = sum_rate
-        run.tape.per_drop["net_rate_bps_hz"][:, slot] = sum_rate * run.payload_share[slot]
-        run.scheme.end_slot(slot)
+    def _payload(self, lane: Lane, slot: int) -> None:
+        if not lane.silent[slot]:
+            earned = lane.scheme.payload(self.state, int(self.env.now))
+            lane.tape.rate_user[:, slot] = earned.rate_user
+            lane.tape.per_drop["nmse_csi"][:, slot] = earned.nmse_csi
+            lane.tape.per_drop["sgcs"][:, slot] = earned.sgcs
+            lane.tape.per_drop["csi_age_slots"][:, slot] = earned.age_slots
+        sum_rate = lane.tape.rate_user[:, slot].sum(axis=-1, dtype=np.float64)
+        lane.tape.per_drop["sum_rate_bps_hz"][:, slot] = sum_rate
+        lane.tape.per_drop["net_rate_bps_hz"][:, slot] = sum_rate * lane.payload_share[slot]
+        lane.scheme.end_slot(slot)
 
-    def _at(self, phase: Phase, delay: int = 0) -> simpy.Event:
+    def _at(self, phase: Step, delay: int = 0) -> simpy.Event:
         """An event that happens ``delay`` slots from now, in the given phase of that slot."""
         event = simpy.Event(self.env)
         event._ok, event._value = True, None
         self.env.schedule(event, priority=phase, delay=delay)  # type: ignore[arg-type]  # SimPy names two priorities, its heap takes any
         return event
 
-    def _each(self, action: Callable[[Run], None]) -> None:
-        for run in self.runs:
+    def _each(self, action: Callable[[Lane], None]) -> None:
+        for lane in self.lanes:
             start = thread_time()
-            action(run)
-            run.seconds += thread_time() - start
+            action(lane)
+            lane.seconds += thread_time() - start

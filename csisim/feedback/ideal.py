@@ -23,7 +23,7 @@ class Ideal:
     def __init__(self, config: IdealConfig):
         self.config = config
 
-    def init(self, shape: tuple[int, ...]) -> None:
+    def init(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
         """Nothing to prepare."""
 
     def encode(self, csi: np.ndarray, state: None) -> tuple[Report, None]:

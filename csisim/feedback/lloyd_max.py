@@ -25,7 +25,7 @@ class LloydMaxState(NamedTuple):
     """Shape (D, K, S, R, T) and precision of the CSI; the codec has no memory."""
 
     shape: tuple[int, ...]
-    dtype: np.dtype = np.dtype(np.complex64)
+    dtype: np.dtype
 
 
 class LloydMax:
@@ -42,9 +42,9 @@ class LloydMax:
     def __init__(self, config: LloydMaxConfig):
         self.config = config
 
-    def init(self, shape: tuple[int, ...]) -> LloydMaxState:
-        """Remember the shape (D, K, S, R, T), which both ends know."""
-        return LloydMaxState(tuple(shape))
+    def init(self, shape: tuple[int, ...], dtype: np.dtype) -> LloydMaxState:
+        """Remember what both ends know: the shape (D, K, S, R, T) and the precision."""
+        return LloydMaxState(tuple(shape), np.dtype(dtype))
 
     def encode(self, csi: np.ndarray, state: LloydMaxState) -> tuple[Report, LloydMaxState]:
         """The report for ``csi`` (D, K, S, R, T)."""
@@ -55,7 +55,7 @@ class LloydMax:
         fields = [integers_to_bits(scale.view(np.uint16), SCALE_BITS), integers_to_bits(index, self.config.bits)]
         bits = np.concatenate(fields, axis=-1)
         booked = bits.shape[-1] - (SCALE_BITS if self.config.scale == "genie" else 0)
-        return Report(pack(bits), booked), state._replace(dtype=csi.dtype)
+        return Report(pack(bits), booked), state
 
     def decode(self, report: Report, state: LloydMaxState) -> tuple[np.ndarray, LloydMaxState]:
         """The CSI (D, K, S, R, T) that the bits describe."""

@@ -30,8 +30,8 @@ class Codec(Protocol):
 
     content: ClassVar[Literal["channel", "precoder"]]
 
-    def init(self, shape: tuple[int, ...]) -> Any:
-        """State at both ends for CSI of this shape (D, K, S, R, T)."""
+    def init(self, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+        """State of one end, the user's or the base station's, for CSI of this shape (D, K, S, R, T) and precision."""
 
     def encode(self, csi: np.ndarray, state: Any) -> tuple[Report, Any]:
         """The report for ``csi`` (D, K, S, R, T), given in orthonormal beam coordinates."""

@@ -98,16 +98,16 @@ def check_codec(codec: Any, dims: Dims = DIMS) -> None:
     shape = (dims.drops, dims.num_users, dims.num_subcarriers, dims.num_rx_rf, dims.num_rf)
     csi = _draw(shape)
     before = csi.copy()
-    report, state = codec.encode(csi, codec.init(shape))
+    report, state = codec.encode(csi, codec.init(shape, csi.dtype))
     _promise(_same(csi, before), "encode() leaves the CSI alone")
     _promise(report.num_bits >= 0 and isinstance(report.num_bits, int | np.integer), "num_bits counts bits")
     if report.num_bits:
         payload = np.asarray(report.payload)
         _promise(payload.dtype == np.uint8 and payload.shape == (dims.drops, dims.num_users, -(-report.num_bits // 8)),
                  "the payload is (D, K, ceil(num_bits / 8)) bytes")  # fmt: skip
-    decoded, _ = codec.decode(report, copy.deepcopy(codec.init(shape)))
+    decoded, _ = codec.decode(report, codec.init(shape, csi.dtype))
     _promise(decoded.shape == shape and np.isfinite(decoded).all(), f"decode() gives finite CSI of shape {shape}")
-    again, _ = codec.decode(copy.deepcopy(report), codec.init(shape))
+    again, _ = codec.decode(copy.deepcopy(report), codec.init(shape, csi.dtype))
     _promise(_same(decoded, again), "the same bits decode to the same CSI")
     error = np.linalg.norm(decoded - csi) ** 2 / np.linalg.norm(csi) ** 2
     _promise(error < 1.0, f"a report says more than silence (NMSE {error:.2g})")

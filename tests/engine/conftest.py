@@ -29,7 +29,7 @@ def cell(*schemes: SchemeConfig, **changes) -> Physics:
         precision=changes.pop("precision", "single"),
         duplex=changes.pop("duplex", "tdd"),
         system=System(**system | changes.pop("system", {})),
-        channel=configure("channel", channel | changes.pop("channel", {})),
+        channel=configure("channel", {k: v for k, v in (channel | changes.pop("channel", {})).items() if v is not None}),
         clock=Clock(**clock | changes.pop("clock", {})),
         pilots=PilotConfig(**changes.pop("pilots", {})),
         full_csi=changes.pop("full_csi", Genie()),

@@ -20,7 +20,7 @@ def channel(seed=0, dtype=np.complex64):
 
 def round_trip(h, **fields):
     codec = LloydMax(LloydMaxConfig(**fields))
-    report, state = codec.encode(h, codec.init(h.shape))
+    report, state = codec.encode(h, codec.init(h.shape, h.dtype))
     return codec.decode(report, state)[0], report
 
 
@@ -51,16 +51,16 @@ def test_a_genie_scale_is_used_but_not_booked():
 def test_the_decoder_sees_the_bits_alone():
     h = channel()
     codec = LloydMax(LloydMaxConfig(bits=3))
-    report, state = codec.encode(h, codec.init(SHAPE))
+    report, state = codec.encode(h, codec.init(SHAPE, np.complex64))
     decoded, _ = codec.decode(report, state)
     codec.encode(channel(seed=1), state)  # nothing is remembered
-    np.testing.assert_array_equal(codec.decode(Report(report.payload.copy(), report.num_bits), codec.init(SHAPE))[0], decoded)
+    np.testing.assert_array_equal(codec.decode(Report(report.payload.copy(), report.num_bits), codec.init(SHAPE, np.complex64))[0], decoded)
 
 
 def test_one_flipped_bit_changes_one_real_dimension():
     h = channel()
     codec = LloydMax(LloydMaxConfig(bits=4))
-    report, state = codec.encode(h, codec.init(SHAPE))
+    report, state = codec.encode(h, codec.init(SHAPE, np.complex64))
     decoded, _ = codec.decode(report, state)
     payload = report.payload.copy()
     payload[2, 1, 2 + 5] ^= 0b1000_0000  # behind the scale: the first bit of index 10, the real part of entry 5
@@ -71,7 +71,7 @@ def test_one_flipped_bit_changes_one_real_dimension():
 
 def test_a_flipped_scale_bit_rescales_that_user_only():
     codec = LloydMax(LloydMaxConfig())
-    report, state = codec.encode(channel(), codec.init(SHAPE))
+    report, state = codec.encode(channel(), codec.init(SHAPE, np.complex64))
     decoded, _ = codec.decode(report, state)
     payload = report.payload.copy()
     payload[0, 2, 0] ^= 0b0000_0100  # the lowest exponent bit: twice or half the scale
@@ -97,6 +97,6 @@ def test_channels_beyond_the_range_of_the_scale_stay_finite(level):
 def test_the_ideal_report_is_the_channel_for_free():
     codec = Ideal(IdealConfig())
     h = channel()
-    report, state = codec.encode(h, codec.init(SHAPE))
+    report, state = codec.encode(h, codec.init(SHAPE, np.complex64))
     assert report.num_bits == 0
     np.testing.assert_array_equal(codec.decode(report, state)[0], h)
