@@ -54,3 +54,8 @@ def run_fixture():
 @pytest.fixture(name="scheme")
 def scheme_fixture():
     return scheme
+
+
+@pytest.fixture(name="cell")
+def cell_fixture():
+    return cell
