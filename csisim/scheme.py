@@ -163,7 +163,8 @@ class Scheme:
         self.covariance_samples: list[ChannelState] = []
         self.full_csi_error = np.full(link.dims.drops, np.nan)
         self._true: tuple[int, np.ndarray] | None = None
-        self.first_phases: Phases
+        self.first_phases: Phases  # of the first superframe
+        self.phases: Phases  # this superframe's start
 
     # -- analog stage ------------------------------------------------------------------------------------------------
 
@@ -174,14 +175,19 @@ class Scheme:
         self.memory.clear()
         self.covariance_samples.clear()
         phases = draw_phases(link.dims, link.streams, index)
-        if config.timescale == "online" and index > 0 and config.on_new_statistics != "random":
-            beams = self.beams[self.version]
-            phases = self.first_phases if config.on_new_statistics == "restart" else (np.angle(beams.f), np.angle(beams.w))
         if index == 0:
             self.first_phases = phases
+        elif config.timescale == "online" and config.on_new_statistics == "restart":
+            phases = self.first_phases
+        elif config.timescale == "online" and config.on_new_statistics == "keep":
+            f, w = self.analog.beams(self.analog_state)  # the last frame's design, before any quantisation
+            phases = np.angle(f), np.angle(w)
+        self.phases = phases
         self.analog_state = self.analog.init(link.dims, phases)
-        unsampled = config.cadence == "fixed" or (config.timescale == "offline" and config.num_samples == 0)
-        self.next_beams = self.analog.beams(self.analog_state) if unsampled else (constant_modulus(phases[0]), constant_modulus(phases[1]))
+        if config.cadence == "slot" or (config.timescale == "offline" and config.sampling == "inside_random_phases"):
+            self.next_beams = constant_modulus(phases[0]), constant_modulus(phases[1])
+        else:
+            self.next_beams = self.analog.beams(self.analog_state)
         if config.samples_before:
             samples = enumerate(channel.samples(config.samples_before, "samples"))
             self._design([self._acquire(state, "full_csi.before", i) for i, state in samples])
@@ -216,7 +222,7 @@ class Scheme:
         if frame == 0 and self.config.initial == "covariance":
             start = build("analog", configure("analog", "covariance"))
             fitted = start.update(
-                stack(self.memory), self.noise_power, self.power, start.init(self.link.dims, self.first_phases), self._rng(frame)
+                stack(self.memory), self.noise_power, self.power, start.init(self.link.dims, self.phases), self._rng(frame)
             )
             f, w = start.beams(fitted)
             self.analog_state = self.analog.init(self.link.dims, (np.angle(f), np.angle(w)))
@@ -284,6 +290,7 @@ class Scheme:
         received = observe(seen, self.pilots, noise, self.noise_power, self.link.pilots.access)
         estimated, self.estimate_state = self.estimator.update(received, self.estimate_state)
         estimate = estimated.value if whitened else estimated.value @ beams.q_f[:, None, None]
+        estimate = beams.signal_part(estimate)
         return estimate, nmse(beams.equivalent(estimate), beams.equivalent(true))
 
     def _prepare_estimator(self, beams: Beams, whitened: bool) -> Any:
@@ -340,7 +347,7 @@ class Scheme:
             beams, known = self.beams[int(version)], self.known[int(version)]
             true = self._true_channel(state, int(version))
             precoder, combiner = self.digital.design(known.value, self.noise_power, self.power, dims.num_streams)
-            if combiner is None:
+            if combiner is None or self.config.combiner_csi == "true_channel":
                 csi = true if self.config.combiner_csi == "true_channel" else known.value
                 combiner = mmse_combiner(csi, precoder, self.noise_power)
             result.rate_user[here] = rate_per_user(true, precoder, combiner, self.noise_power, self.link.system.rate)[here]

@@ -166,4 +166,3 @@ def stack(states: Sequence[ChannelState]) -> PathSamples:
     rx = np.repeat(np.stack([path.geometry.rx for path in paths]), s, axis=0)
     tx = np.repeat(np.stack([path.geometry.tx for path in paths]), s, axis=0)
     return PathSamples(rx, tx, gains)
-

@@ -147,3 +147,16 @@ class Jakes(Component):
 
 
 Fading = Annotated[Iid | Static | Ar1 | Jakes, Field(discriminator="kind"), BareKind]
+
+
+def statistics_of(fading: "Iid | Static | Ar1 | Jakes") -> "Iid | Static | Ar1 | Jakes":
+    """The process that samples outside time come from: its own, unless that never changes.
+
+    Any number of slots of a constant channel is one realisation; its statistics are those of independent realisations.
+    """
+    constant = (
+        isinstance(fading, Static)
+        or (isinstance(fading, Ar1) and fading.correlation == 1)
+        or (isinstance(fading, Jakes) and fading.max_doppler_hz == 0)
+    )
+    return Iid() if constant else fading

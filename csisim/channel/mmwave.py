@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from csisim.channel.base import Paths
-from csisim.channel.fading import AHEAD, Fading, Iid, blocks
+from csisim.channel.fading import AHEAD, Fading, Iid, blocks, statistics_of
 from csisim.channel.normalisation import MEAN_POWER, Normalisation, per_drop_scale
 from csisim.channel.steering import RayGeometry, RayState
 from csisim.errors import CsisimError
@@ -73,22 +73,24 @@ class MmwaveClusters:
         if not self.shared_statistics:
             self._geometry = next(self._geometries("channel.clusters", self.dims.drops))
             self._direct = next(self._direct_phasors("channel.clusters", self.dims.drops))
-        self._slots = self._run("channel.fading", self.dims.drops, 1)
+        self._slots = self._run("channel.fading", self.dims.drops, 1, self.config.fading)
 
     def step(self, slot: int) -> RayState:
         """The next slot's state."""
         return next(self._slots)
 
     def samples(self, count: int, name: str, spacing: int = 1) -> Iterator[RayState]:
-        """``count`` states of another run of the same fading, ``spacing`` slots apart."""
-        run = self._run(f"channel.samples.{name}", 1 if self.shared_statistics else self.dims.drops, spacing)
+        """``count`` states of another run of the same fading, ``spacing`` slots apart (independent ones if it is constant)."""
+        run = self._run(
+            f"channel.samples.{name}", 1 if self.shared_statistics else self.dims.drops, spacing, statistics_of(self.config.fading)
+        )
         return (next(run) for _ in range(count))
 
-    def _run(self, name: str, drops: int, spacing: int) -> Iterator[RayState]:
+    def _run(self, name: str, drops: int, spacing: int, fading: Fading) -> Iterator[RayState]:
         """States slot after slot: gains that fade over the superframe's angles, or everything new in every slot."""
         config, dims = self.config, self.dims
         shape = (drops, config.num_clusters * config.num_rays)
-        gains = config.fading.run(self._rngs(name), shape, dims.complex_dtype, self.slot_s, spacing)
+        gains = fading.run(self._rngs(name), shape, dims.complex_dtype, self.slot_s, spacing)
         if self.shared_statistics:
             geometries, direct = self._geometries(name, drops), self._direct_phasors(name, drops)
         else:

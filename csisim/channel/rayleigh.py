@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from csisim.channel.base import DenseState
-from csisim.channel.fading import Fading, Iid
+from csisim.channel.fading import Fading, Iid, statistics_of
 from csisim.channel.normalisation import MEAN_POWER, Normalisation, scaled_per_drop
 from csisim.errors import CsisimError
 from csisim.phy.dims import Dims
@@ -48,7 +48,7 @@ class Rayleigh:
     def begin_superframe(self, index: int) -> None:
         """Start the fading anew."""
         self.superframe = index
-        self._slots = self._run("channel.fading", self.dims.drops, 1)
+        self._slots = self._run("channel.fading", self.dims.drops, 1, self.config.fading)
 
     def step(self, slot: int) -> DenseState:
         """The next slot's state."""
@@ -56,16 +56,16 @@ class Rayleigh:
 
     def samples(self, count: int, name: str, spacing: int = 1) -> Iterator[DenseState]:
         """``count`` states (1, K, S, r, t) of another run of the same fading, ``spacing`` slots apart."""
-        run = self._run(f"channel.samples.{name}", 1, spacing)
+        run = self._run(f"channel.samples.{name}", 1, spacing, statistics_of(self.config.fading))
         return (next(run) for _ in range(count))
 
-    def _run(self, name: str, drops: int, spacing: int) -> Iterator[DenseState]:
+    def _run(self, name: str, drops: int, spacing: int, fading: Fading) -> Iterator[DenseState]:
         dims, config = self.dims, self.config
         rngs = [self.streams(name, self.superframe, user) for user in range(dims.num_users)]
         shape = (drops, dims.num_subcarriers, dims.num_rx, dims.num_tx)
         amplitude = dims.real_dtype.type(np.sqrt(MEAN_POWER[config.normalisation]))
         rx_root, tx_root = self.roots
-        for entries in config.fading.run(rngs, shape, dims.complex_dtype, self.slot_s, spacing):
+        for entries in fading.run(rngs, shape, dims.complex_dtype, self.slot_s, spacing):
             h = entries if amplitude == 1 else amplitude * entries
             h = h if rx_root is None else rx_root @ h
             h = h if tx_root is None else h @ tx_root

@@ -77,7 +77,7 @@ class Superframes:
         self.env = simpy.Environment()
 
     def run(self) -> None:
-        """Lane to the end; reports still in flight then are dropped."""
+        """Run to the end; reports still in flight then are dropped."""
         self.env.run(until=self.env.process(self._superframes()))
 
     def _superframes(self) -> Generator:

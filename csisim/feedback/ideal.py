@@ -9,7 +9,7 @@ from csisim.registry import Component
 
 
 class IdealConfig(Component):
-    """The ideal report has nothing to configure."""
+    """The CSI itself, unquantised and without a bit booked."""
 
     kind: Literal["ideal"] = "ideal"
 

@@ -14,11 +14,11 @@ SCALE_BITS = 16  # an IEEE half-precision float
 
 
 class LloydMaxConfig(Component):
-    """Configuration of the Lloyd-Max codec."""
+    """Every real dimension of the channel quantised as a Gaussian one, with one scale factor per user and report."""
 
     kind: Literal["lloyd_max"] = "lloyd_max"
-    bits: int = Field(4, ge=1, le=8, description="Bits per real dimension")
-    scale: Literal["report", "genie"] = Field("report", description="Book the 16 bits of the scale factor, or let a genie carry them")
+    bits: int = Field(4, ge=1, le=8, description="bits per real dimension")
+    scale: Literal["report", "genie"] = Field("report", description="book the 16 bits of the scale factor, or let a genie carry them")
 
 
 class LloydMaxState(NamedTuple):

@@ -37,6 +37,8 @@ class Beams:
         F Q_F and W Q_W.
     q_f, q_w : (D|1, T, T), (D|1, K, R, R) complex
         Inverse square roots of the Gram matrices, ``r_f`` and ``r_w`` the square roots.
+    full_rank : bool
+        Whether no two beams are collinear.
     version : int
         Counts the analog updates of a scheme; a report carries the version it was measured through.
     """
@@ -49,20 +51,29 @@ class Beams:
     r_f: np.ndarray
     q_w: np.ndarray
     r_w: np.ndarray
+    full_rank: bool = True
     version: int = 0
 
     @classmethod
     def of(cls, f: np.ndarray, w: np.ndarray, version: int = 0) -> "Beams":
         """Beams from analog matrices of any modulus."""
-        q_f, r_f = (m.astype(f.dtype) for m in inverse_sqrt(f.conj().swapaxes(-1, -2) @ f))
-        q_w, r_w = (m.astype(w.dtype) for m in inverse_sqrt(w.conj().swapaxes(-1, -2) @ w))
-        return cls(f, w, f @ q_f, w @ q_w, q_f, r_f, q_w, r_w, version)
+        q_f, r_f = inverse_sqrt(f.conj().swapaxes(-1, -2) @ f)
+        q_w, r_w = inverse_sqrt(w.conj().swapaxes(-1, -2) @ w)
+        full_rank = all(np.trace(q @ r, axis1=-2, axis2=-1).real.min() > q.shape[-1] - 0.5 for q, r in ((q_f, r_f), (q_w, r_w)))
+        q_f, r_f, q_w, r_w = (m.astype(f.dtype) for m in (q_f, r_f, q_w, r_w))
+        return cls(f, w, f @ q_f, w @ q_w, q_f, r_f, q_w, r_w, full_rank, version)
 
     @classmethod
     def orthonormal(cls, f: np.ndarray, w: np.ndarray, version: int = 0) -> "Beams":
         """Beams whose columns are orthonormal already (the fully digital bound)."""
         eye_f, eye_w = np.eye(f.shape[-1], dtype=f.dtype)[None], np.eye(w.shape[-1], dtype=w.dtype)[None, None]
-        return cls(f, w, f, w, eye_f, eye_f, eye_w, eye_w, version)
+        return cls(f, w, f, w, eye_f, eye_f, eye_w, eye_w, version=version)
+
+    def signal_part(self, g: np.ndarray) -> np.ndarray:
+        """An estimate ``g`` (D, K, S, R, T) without what lies in directions of collinear beams, where there is noise alone."""
+        if self.full_rank:
+            return g
+        return (self.q_w @ self.r_w)[:, :, None] @ g @ (self.r_f @ self.q_f)[:, None, None]
 
     def equivalent(self, g: np.ndarray) -> np.ndarray:
         """The paper's W^H H F (D, K, S, R, T) of a channel ``g`` given in orthonormal coordinates."""

@@ -134,3 +134,47 @@ def test_a_beam_sweep_errs_by_its_pilot_noise(run, scheme):
     """Least squares through orthonormal beams: error sigma^2 / L per coefficient, of mean channel power 1."""
     out = run(scheme("single", "single", analog="svd_phases"), full_csi=BeamSweep(), drops=16, channel={"num_clusters": 16})["single"]
     assert np.mean(out["nmse_full"]) == pytest.approx(0.1 / 4, rel=0.25)
+
+
+def test_keep_keeps_what_the_last_frame_taught(run, scheme):
+    """With one frame per superframe the only design is that of the last frame's end: keep must not lose it."""
+    clock, channel = {"frames": 1, "superframes": 3}, {"fading": {"kind": "static"}}
+    out = run(*(scheme(rule, "online", on_new_statistics=rule, **SSCA) for rule in ("keep", "restart")), clock=clock, channel=channel)
+    later = out["keep"]["superframe"] > 0
+    assert not np.allclose(out["keep"]["sum_rate_bps_hz"][later], out["restart"]["sum_rate_bps_hz"][later], rtol=0.02)
+
+
+def test_designers_with_combiners_obey_combiner_csi_too(run, scheme):
+    stale = scheme("stale", digital="svd", estimator="perfect")
+    fresh = scheme("fresh", digital="svd", estimator="perfect", combiner_csi="true_channel")
+    out = run(stale, fresh, duplex="fdd", feedback={"delay_slots": 3}, system={"num_users": 1}, drops=8)
+    assert out["fresh"]["sum_rate_bps_hz"].mean() > 1.05 * out["stale"]["sum_rate_bps_hz"].mean()
+
+
+@pytest.mark.parametrize("fading", [{"kind": "static"}, {"kind": "ar1", "correlation": 1.0}, {"kind": "jakes", "doppler_hz": 20.0}])
+def test_mmse_is_not_fooled_by_a_channel_that_stands_still(run, scheme, fading):
+    """Its covariance is of the statistics, not of one lasting fade."""
+    out = run(scheme("ls"), scheme("mmse", estimator="mmse"), channel={"fading": fading}, drops=16, system={"snr_db": 0.0})
+    assert out["mmse"]["nmse_estimate"].mean() < out["ls"]["nmse_estimate"].mean()
+
+
+def test_dft_beams_start_on_the_sector_grid_online_too(run, scheme):
+    out = run(scheme("dft", "online", analog="dft"), scheme("random"))
+    first = out["dft"]["frame"] == 0
+    assert not np.allclose(out["dft"]["sum_rate_bps_hz"][first], out["random"]["sum_rate_bps_hz"][first])
+
+
+def test_collinear_beams_waste_no_power(scheme, assembled):
+    """Two equal columns in F: the estimate has nothing in the dropped direction, so the precoder radiates its whole budget."""
+    one, channel = assembled(scheme())
+    channel.begin_superframe(0)
+    one.begin_superframe(0, channel)
+    f, w = one.next_beams
+    f[..., 1] = f[..., 0]
+    one.next_beams = f, w
+    state = channel.step(0)
+    one.begin_slot(state, 0, full_csi=False)
+    estimate, _ = one.sense(state, 0)
+    precoder, _ = one.digital.design(estimate, one.noise_power, one.power, 2)
+    radiated = (np.abs(one.beams[one.version].f_orthonormal[:, None, None] @ precoder) ** 2).sum(axis=(-1, -2))
+    np.testing.assert_allclose(radiated, 2.0, rtol=1e-4)
