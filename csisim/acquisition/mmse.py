@@ -58,10 +58,10 @@ def mmse_error(x: np.ndarray, covariance: np.ndarray, noise_power: float) -> np.
 
 
 class MmseConfig(Component):
-    """Configuration of the linear MMSE estimator."""
+    """The linear estimate of least mean square error, given every user's sample covariance."""
 
     kind: Literal["mmse"] = "mmse"
-    num_samples: int = Field(64, gt=0, description="Full-CSI samples of the same statistics that the covariance is taken from (not booked)")
+    num_samples: int = Field(64, gt=0, description="full-CSI samples of the same statistics that the covariance is taken from (not booked)")
 
 
 class Mmse:

@@ -9,7 +9,7 @@ from csisim.registry import Component
 
 
 class PerfectConfig(Component):
-    """Perfect CSI has nothing to configure."""
+    """The true equivalent channel: no pilots, no error."""
 
     kind: Literal["perfect"] = "perfect"
 

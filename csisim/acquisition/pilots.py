@@ -25,14 +25,14 @@ from csisim.registry import Component
 
 
 class PilotConfig(Component):
-    """The pilots of a scenario; see :mod:`csisim.acquisition.pilots` for the conventions."""
+    """Known symbols that the base station sends through its beams, block by block."""
 
     kind: Literal["dft", "gaussian", "orthogonal", "identical"] = "dft"
-    length: Literal["num_rf"] | Annotated[int, Field(gt=0)] = Field("num_rf", description="Pilot symbols L of one block")
-    power: Literal["per_rf_chain", "per_column"] = Field("per_rf_chain", description="What has power P: |x_il|^2, or ||x_l||^2 (eq. 7e)")
-    precoding: Literal["whitened", "none"] = Field("whitened", description="Send the pilots through F (F^H F)^(-1/2), or through F")
-    access: Literal["broadcast", "tdma", "kang_eq4"] = Field("broadcast", description="One block for all users, one each, or all at once")
-    combining_noise: Literal["coloured", "white"] = Field("coloured", description="Noise W^H Z, or CN(0, sigma^2) after combining")
+    length: Literal["num_rf"] | Annotated[int, Field(gt=0)] = Field("num_rf", description="pilot symbols L of one block")
+    power: Literal["per_rf_chain", "per_column"] = Field("per_rf_chain", description="what has power P: |x_il|^2, or ||x_l||^2 (eq. 7e)")
+    precoding: Literal["whitened", "none"] = Field("whitened", description="sent through F (F^H F)^(-1/2), or through F")
+    access: Literal["broadcast", "tdma", "kang_eq4"] = Field("broadcast", description="one block for all users, one each, or all at once")
+    combining_noise: Literal["coloured", "white"] = Field("coloured", description="noise W^H Z, or CN(0, sigma^2) after combining")
 
 
 def pilot_length(config: PilotConfig, num_rf: int) -> int:

@@ -112,11 +112,11 @@ class RlsState(NamedTuple):
 
 
 class RlsConfig(Component):
-    """Configuration of recursive least squares."""
+    """Least squares over the pilot symbols, older ones fading away (Kang 2022, Algorithm 1)."""
 
     kind: Literal["rls"] = "rls"
-    forgetting: float = Field(1.0, gt=0, le=1, description="Forgetting factor beta")
-    loading: float = Field(0.01, gt=0, description="Initial loading delta, relative to the power of one pilot symbol")
+    forgetting: float = Field(1.0, gt=0, le=1, description="forgetting factor beta")
+    loading: float = Field(0.01, gt=0, description="initial loading delta, relative to the power of one pilot symbol")
 
 
 class Rls:

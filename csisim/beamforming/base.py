@@ -15,9 +15,17 @@ class AnalogDesigner(Protocol):
 
     ``cadence``: ``slot`` designers serve the single timescale (one sample, every slot), ``statistics`` designers serve
     offline and online (many samples), ``fixed`` designers need no sample.
+
+    ``phase_shifters``: every entry of the beams has the same modulus. False frees the designer from RF chains altogether: its
+    beams are orthonormal, as many as it likes, and nothing quantises their phases.
+
+    ``designs_without_samples``: the beams of a fresh state are a design already. Others show the initial phases until they
+    have seen a sample.
     """
 
     cadence: ClassVar[Literal["fixed", "statistics", "slot"]]
+    phase_shifters: ClassVar[bool]
+    designs_without_samples: ClassVar[bool]
 
     def init(self, dims: Dims, phases: Phases) -> Any:
         """A fresh state. ``phases`` are the random initial phases, the same for every scheme of a cell."""
@@ -32,7 +40,12 @@ class AnalogDesigner(Protocol):
 
 
 class DigitalDesigner(Protocol):
-    """Designs the digital precoder in orthonormal beam coordinates (:mod:`csisim.phy.beams`)."""
+    """Designs the digital precoder in orthonormal beam coordinates (:mod:`csisim.phy.beams`).
+
+    ``single_user``: it serves one user only.
+    """
+
+    single_user: ClassVar[bool]
 
     def design(self, channel: np.ndarray, noise_power: float, power: PowerBudget, num_streams: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Precoder (D, K, S, T, n) for a channel (D, K, S, R, T), and combiners (D, K, S, R, n) or None.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from csisim.cli import INTERRUPTED
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -37,7 +39,7 @@ def reproduce(paper: str, item: str, jobs: int | None, output: Path | None, scen
     from csisim.papers.base import verdict
     from csisim.records.load import load
     from csisim.records.summary import merge_replicas
-    from csisim.runner.estimate import available_cores
+    from csisim.runner.effort import available_cores
     from csisim.runner.progress import display
     from csisim.runner.sweep import run_sweep
     from csisim.scenario.load import load_scenario
@@ -49,10 +51,10 @@ def reproduce(paper: str, item: str, jobs: int | None, output: Path | None, scen
     loaded = load_scenario(scenarios / reproduction.scenario)
     root = output or Path("results") / loaded.scenario.name
     with display(False) as shown:
-        report = run_sweep(loaded, root, jobs or available_cores(), display=shown)
-    tell(report, root, False)
-    if report.interrupted or report.failed:
-        sys.exit(130 if report.interrupted else 1)
+        result = run_sweep(loaded, root, jobs or available_cores(), display=shown)
+    tell(result, root, False)
+    if result.interrupted or result.failed:
+        sys.exit(INTERRUPTED if result.interrupted else 1)
     cells = load(root)
     points = compare(reproduction, merge_replicas(cells, cells.attrs["axes"]))
     holds, largest, rms = verdict(reproduction, points)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from csisim.cli import INTERRUPTED
+
 if TYPE_CHECKING:
-    from csisim.runner.sweep import Report
+    from csisim.runner.sweep import SweepResult
     from csisim.scenario.load import Loaded
 
-INTERRUPTED = 130
 TOLD = 10  # failures that are told one by one
 
 
@@ -42,7 +43,7 @@ def run(
 
     Exit status: 0 all is there, 1 some cells failed, 2 the scenario is not valid, 130 interrupted.
     """
-    from csisim.runner.estimate import available_cores
+    from csisim.runner.effort import available_cores
     from csisim.runner.progress import display
     from csisim.runner.sweep import run_sweep
     from csisim.scenario.load import load_scenario
@@ -58,36 +59,36 @@ def run(
             click.echo(f"warning: {warning}", err=True)
     drawn = drawn_from(root)
     with display(quiet) as shown:
-        report = run_sweep(loaded, root, jobs, timeout, fresh, display=shown)
+        result = run_sweep(loaded, root, jobs, timeout, fresh, display=shown)
     from csisim.cli.show import table
 
     click.echo(table(root), nl=False)
-    if not report.interrupted and (report.computed or drawn != (root / "scenario.yaml").read_text(encoding="utf-8")):
+    if not result.interrupted and (result.computed or drawn != (root / "scenario.yaml").read_text(encoding="utf-8")):
         draw(root, quiet)
-    tell(report, root, quiet)
-    if report.interrupted:
+    tell(result, root, quiet)
+    if result.interrupted:
         sys.exit(INTERRUPTED)
-    if report.failed:
+    if result.failed:
         sys.exit(1)
 
 
-def tell(report: "Report", root: Path, quiet: bool) -> None:
+def tell(result: "SweepResult", root: Path, quiet: bool) -> None:
     """What became of the run, on standard error."""
     from csisim.runner.sweep import repro_command
 
-    for outcome in report.failures[:TOLD]:
+    for outcome in result.failures[:TOLD]:
         entry = outcome.unit.entries[0]
         where = ", ".join(f"{axis} = {value}" for axis, value in entry.axes.items())
         click.echo(f"{outcome.status}: {entry.scheme}{f' at {where}' if where else ''}: {outcome.error}", err=True)
         click.echo(f"    again in the foreground: {repro_command(entry.cell, root)}", err=True)
-    if len(report.failures) > TOLD:
-        click.echo(f"... and {len(report.failures) - TOLD} more in {root / 'failed'}", err=True)
-    if report.interrupted:
-        click.echo(f"interrupted: {report.computed} done, {report.left} left; run the same command to resume", err=True)
+    if len(result.failures) > TOLD:
+        click.echo(f"... and {len(result.failures) - TOLD} more in {root / 'failed'}", err=True)
+    if result.interrupted:
+        click.echo(f"interrupted: {result.computed} done, {result.left} left; run the same command to resume", err=True)
     elif not quiet:
-        failed = f", {report.failed} failed (see {root / 'failed'})" if report.failed else ""
+        failed = f", {result.failed} failed (see {root / 'failed'})" if result.failed else ""
         computed = (
-            f"{report.computed} records computed" if report.computed or report.failed else "nothing to compute, all records are there"
+            f"{result.computed} records computed" if result.computed or result.failed else "nothing to compute, all records are there"
         )
         click.echo(f"{root}: {computed}{failed}", err=True)
 
@@ -114,7 +115,7 @@ def draw(root: Path, quiet: bool) -> None:
 def preview(loaded: "Loaded", root: Path, jobs: int, fresh: bool) -> str:
     """What a run would do: cells, schemes, and roughly how long and how large."""
     from csisim.records.store import Store
-    from csisim.runner.estimate import estimate
+    from csisim.runner.effort import expected_effort
     from csisim.runner.plan import make_plan
     from csisim.runner.progress import clock
     from csisim.runner.sweep import check_owner
@@ -123,7 +124,7 @@ def preview(loaded: "Loaded", root: Path, jobs: int, fresh: bool) -> str:
     check_owner(store, loaded.scenario.name)
     known = {} if fresh else store.rows()
     plan = make_plan(loaded, known)
-    effort = estimate(loaded, plan, known)
+    effort = expected_effort(loaded, plan, known)
     missing = sum(len(unit.entries) for unit in plan.units)
     records = len({entry.record for entry in plan.entries})
     basis = (

@@ -60,4 +60,7 @@ def differences(results: Path, reference: str) -> "pd.DataFrame":
 
 def to_json(rows: "pd.DataFrame") -> str:
     """Rows as a JSON list of objects, NaN as null."""
-    return json.dumps(json.loads(rows.to_json(orient="records", double_precision=15)), indent=1)
+    from csisim.records.table import missing
+
+    records = rows.to_dict("records")
+    return json.dumps([{name: None if missing(value) else value for name, value in row.items()} for row in records], indent=1)

@@ -39,6 +39,7 @@ COLOURS = {
     "~": "#A9D5AE",
     ".": "#EEEEEE",
 }
+SUFFIXES = (".png", ".pdf", ".svg")
 ROOM = 96  # slots that fit on a line of text
 
 
@@ -71,19 +72,23 @@ class Lanes:
 
 @click.command()
 @click.argument("scenario", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--png", "png", type=click.Path(dir_okay=False, path_type=Path), help="Draw it into this file (PNG, PDF or SVG) instead.")
-def timeline(scenario: Path, png: Path | None) -> None:
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Draw it to FILE (.png, .pdf, .svg) instead."
+)
+def timeline(scenario: Path, output: Path | None) -> None:
     """Show a superframe of SCENARIO slot by slot, and its signaling bits (Kang 2022, eq. 47-51)."""
     from csisim.scenario.load import load_scenario
 
     resolved = load_scenario(scenario).scenario
-    if png is None:
+    if output is None:
         click.echo(text(resolved))
         return
+    if output.suffix not in SUFFIXES:
+        raise click.UsageError(f"-o {output}: the name must end in one of {', '.join(SUFFIXES)}")
     from csisim.records.figures.style import save
 
-    save(figure(resolved), png)
-    click.echo(png)
+    save(figure(resolved), output)
+    click.echo(output)
 
 
 def lanes(scenario: "Scenario", scheme: "SchemeConfig") -> Lanes:

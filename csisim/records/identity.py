@@ -13,11 +13,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from csisim.engine.cell import Physics
+
 #: Raised whenever the same scenario would give other numbers than before: old records are then not taken for new ones.
 MODEL_VERSION = 1
 
-#: Scenario fields that cannot change a number of any one scheme (``schemes`` enters scheme by scheme, ``replicas`` one by one).
-NOT_PHYSICS = frozenset({"name", "description", "plots", "log", "extends", "sweep", "replicas", "schemes"})
+#: Scenario fields that a record's numbers depend on beside its scheme and replica: the cell's physics, and the frames that the
+#: drop means in its footer are taken over. A field that is only for show belongs to neither and changes no key.
+SHARED_FIELDS = (*(name for name in Physics.model_fields if name != "schemes"), "evaluation")
 
 
 def canonical_json(value: Any) -> str:
@@ -64,7 +67,7 @@ def plain(value: Any) -> Any:
 
 def physics(scenario: BaseModel) -> dict[str, Any]:
     """Everything of one cell's scenario that its schemes share and that can change a number."""
-    return {name: plain(getattr(scenario, name)) for name in type(scenario).model_fields if name not in NOT_PHYSICS}
+    return {name: plain(getattr(scenario, name)) for name in SHARED_FIELDS}
 
 
 def physics_digest(scenario: BaseModel) -> str:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from csisim.engine.tape import PER_DROP
+
 #: Raised when a column changes its unit or meaning; new nullable columns do not count.
 SCHEMA_VERSION = 1
 
 #: Quantities summarised over drops.
-METRICS = ("sum_rate_bps_hz", "net_rate_bps_hz", "nmse_estimate", "nmse_csi", "nmse_full", "sgcs", "csi_age_slots")
+METRICS = PER_DROP
 
 #: Bits per user; in the cell table per superframe.
 BITS = ("pilot_bits", "feedback_bits", "signaling_bits")
@@ -129,7 +131,7 @@ def definitions(scenario: Any) -> dict[str, str]:
         "power": f"{system.power_constraint} constraint on the squared norm of the hybrid precoder",
         "rate": rate[system.rate],
         "nmse": "linear: squared error summed over users / squared channel norm summed over users, one ratio per drop and slot; "
-        "dB only when shown, of the mean of ratios",
+        "dB only when shown, of the mean of ratios; -inf dB is no error at all (perfect CSI)",
         "overhead": f"bits per user; pilots as Q_f and Q_eq of Kang 2022 (47)-(48) with {scenario.ledger.bits_per_element} bit "
         "per complex element, plus reported bits",
         "net_rate": "sum rate x (1 - pilot channel uses / channel uses per slot)",

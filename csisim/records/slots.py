@@ -11,18 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from csisim.records.schema import SLOT_COLUMNS, slot_schema
+from csisim.records.schema import METRICS, SLOT_COLUMNS, slot_schema
 
-#: Columns averaged over a frame, NaN left out; the others are added (events), taken at the frame's last slot, or any().
-_AVERAGED = (
-    "sum_rate_bps_hz",
-    "net_rate_bps_hz",
-    "nmse_estimate",
-    "nmse_csi",
-    "nmse_full",
-    "sgcs",
-    "csi_age_slots",
-)
+#: Columns that a frame adds up (events), and those it takes from its last slot; metrics are averaged, NaN left out.
 _ADDED = ("pilot_bits", "feedback_bits")
 _LAST = ("drop", "superframe", "frame", "slot", "time_s", "signaling_bits")
 
@@ -45,7 +36,7 @@ def frame_rows(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
     rows = {name: columns[name][order][last] for name in _LAST}
     rows |= {name: np.add.reduceat(columns[name][order], starts) for name in _ADDED}
-    rows |= {name: mean(columns[name][order].astype(np.float64)) for name in _AVERAGED}
+    rows |= {name: mean(columns[name][order].astype(np.float64)) for name in METRICS}
     rows["rate_user"] = mean(columns["rate_user"][order].astype(np.float64))
     rows["analog_updated"] = np.logical_or.reduceat(columns["analog_updated"][order].astype(bool), starts)
     return rows

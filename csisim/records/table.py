@@ -1,6 +1,7 @@
 """The table on the terminal: parameters | metrics with their 95 % intervals | bits | effort, stable and greppable.
 
-Lines that are not data begin with ``#``; columns are separated by ``|`` and named in the last ``#`` line; ``-`` is no value.
+Lines that are not data begin with ``#``; columns are separated by ``|`` and named in the last ``#`` line, as in ``cells.parquet``
+(a mean without its ``_mean``, ``_db`` for decibels); ``-`` is no value.
 """
 
 import math
@@ -19,7 +20,7 @@ def number(digits: int) -> Format:
 
 
 def decibel(value: Any) -> str:
-    """A linear ratio in dB."""
+    """A linear ratio in dB; ``-inf`` for 0, which perfect CSI has, so that it differs from no value."""
     if missing(value):
         return "-"
     return f"{10 * math.log10(value):.2f}" if value > 0 else "-inf"
@@ -38,19 +39,19 @@ def missing(value: Any) -> bool:
 Groups = list[list[tuple[str, str, Format]]]
 
 METRIC_COLUMNS: Groups = [
-    [("rate_bps_hz", "sum_rate_bps_hz_mean", number(3)), ("+-ci95", "sum_rate_bps_hz_ci95", number(3))],
-    [("net_rate", "net_rate_bps_hz_mean", number(3)), ("+-ci95", "net_rate_bps_hz_ci95", number(3))],
+    [("sum_rate_bps_hz", "sum_rate_bps_hz_mean", number(3)), ("+-ci95", "sum_rate_bps_hz_ci95", number(3))],
+    [("net_rate_bps_hz", "net_rate_bps_hz_mean", number(3)), ("+-ci95", "net_rate_bps_hz_ci95", number(3))],
     [
         ("nmse_estimate_db", "nmse_estimate_mean", decibel),
         ("nmse_csi_db", "nmse_csi_mean", decibel),
-        ("age_slots", "csi_age_slots_mean", number(2)),
+        ("csi_age_slots", "csi_age_slots_mean", number(2)),
     ],
     [
         ("pilot_bits", "pilot_bits", number(0)),
         ("feedback_bits", "feedback_bits", number(0)),
         ("signaling_bits", "signaling_bits", number(0)),
     ],
-    [("drops", "n", text), ("cpu_s", "seconds", number(1)), ("status", "status", text), ("cell", "cell", text)],
+    [("n", "n", text), ("seconds", "seconds", number(1)), ("status", "status", text), ("cell", "cell", text)],
 ]
 
 #: Columns left out where every value is null or zero.
@@ -81,9 +82,9 @@ def paired_table(differences: "pd.DataFrame", axes: Sequence[str], reference: st
     heading = [f"# minus {reference}, drop by drop on the same channel; +- half width of the 95 % Student t interval"]
     groups: Groups = [
         [(name, name, text) for name in (*axes, "scheme")],
-        [("d_rate_bps_hz", "sum_rate_bps_hz_diff_mean", number(4)), ("+-ci95", "sum_rate_bps_hz_diff_ci95", number(4))],
-        [("d_net_rate", "net_rate_bps_hz_diff_mean", number(4)), ("+-ci95", "net_rate_bps_hz_diff_ci95", number(4))],
-        [("drops", "n", text)],
+        [("sum_rate_bps_hz_diff", "sum_rate_bps_hz_diff_mean", number(4)), ("+-ci95", "sum_rate_bps_hz_diff_ci95", number(4))],
+        [("net_rate_bps_hz_diff", "net_rate_bps_hz_diff_mean", number(4)), ("+-ci95", "net_rate_bps_hz_diff_ci95", number(4))],
+        [("n", "n", text)],
     ]
     return "\n".join([*heading, *_lines(differences.to_dict("records"), groups)]) + "\n"
 

@@ -103,31 +103,31 @@ class Processes:
         context = multiprocessing.get_context("spawn")
         # written without a lock, one cell per worker: a worker killed while writing can block nobody
         self.shared = context.RawArray("d", jobs)
-        self.slots = [_Slot(context, index, self.shared) for index in range(jobs)]
+        self.workers = [_Worker(context, index, self.shared) for index in range(jobs)]
 
     def room(self) -> bool:
-        return any(slot.unit is None for slot in self.slots)
+        return any(worker.unit is None for worker in self.workers)
 
     def start(self, unit: Unit) -> None:
-        slot = next(slot for slot in self.slots if slot.unit is None)
-        slot.start(unit, self.root, self.run_cell, self.timeout)
+        worker = next(worker for worker in self.workers if worker.unit is None)
+        worker.start(unit, self.root, self.run_cell, self.timeout)
 
     def wait(self, seconds: float) -> list[Outcome]:
-        futures = [slot.future for slot in self.slots if slot.future is not None]
+        futures = [worker.future for worker in self.workers if worker.future is not None]
         wait(futures, seconds, return_when=FIRST_COMPLETED)
-        return [slot.finish() for slot in self.slots if slot.future is not None and slot.future.done()]
+        return [worker.finish() for worker in self.workers if worker.future is not None and worker.future.done()]
 
     def fractions(self) -> list[tuple[Unit, float]]:
-        return [(slot.unit, self.shared[slot.index]) for slot in self.slots if slot.unit is not None]
+        return [(worker.unit, self.shared[worker.index]) for worker in self.workers if worker.unit is not None]
 
     def stop(self) -> None:
-        for slot in self.slots:
-            slot.pool.stop()
-        for slot in self.slots:
-            slot.pool.join()
+        for worker in self.workers:
+            worker.pool.stop()
+        for worker in self.workers:
+            worker.pool.join()
 
 
-class _Slot:
+class _Worker:
     """One worker process and what it is doing."""
 
     def __init__(self, context: Any, index: int, shared: Any) -> None:

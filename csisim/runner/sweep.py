@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Report:
+class SweepResult:
     """How a sweep ended, in records: computed now, failed, and still missing because it was interrupted."""
 
     computed: int
@@ -41,7 +41,7 @@ def run_sweep(
     fresh: bool = False,
     run_cell: RunCell | None = None,
     display: Display | None = None,
-) -> Report:
+) -> SweepResult:
     """Compute the records of a scenario that are missing in a results folder.
 
     Parameters
@@ -77,7 +77,7 @@ def run_sweep(
         for failure in store.failed.glob("*.json"):  # of the run before: this one tries again
             failure.unlink(missing_ok=True)
         if not plan.units:
-            return Report(0, 0, 0)
+            return SweepResult(0, 0, 0)
         write_atomic(store.provenance, append_run(store.provenance, describe_run(jobs)))
         sweep = _Sweep(store, plan, display or Silent())
         try:
@@ -87,7 +87,7 @@ def run_sweep(
             failures = {(entry.cell, entry.scheme): out.status for out in sweep.failures for entry in out.unit.entries}
             store.compact(plan.entries, failures, metadata)
         tally = sweep.tally
-        return Report(tally.done, tally.failed, tally.total - tally.done - tally.failed, sweep.failures, interrupted)
+        return SweepResult(tally.done, tally.failed, tally.total - tally.done - tally.failed, sweep.failures, interrupted)
 
 
 class _Sweep:
@@ -211,4 +211,4 @@ def repro_command(cell: str, root: Path) -> str:
     return f"csisim repro {cell} -o {root}"
 
 
-__all__ = ["Report", "check_owner", "repro_command", "run_sweep"]
+__all__ = ["SweepResult", "check_owner", "repro_command", "run_sweep"]

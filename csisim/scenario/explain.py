@@ -28,6 +28,30 @@ def problems(error: ValidationError, document: Any) -> list[Problem]:
     return [Problem(path, _together(messages)) for path, messages in said.items()]
 
 
+def unloadable(document: Any) -> Iterator[Problem]:
+    """The kinds a document names whose class cannot be had, say because a plugin's file raises an error when it is imported."""
+    blocks: list[tuple[Path, Any]] = [((), document)]
+    schemes = document.get("schemes")
+    if isinstance(schemes, list):
+        blocks += [(("schemes", index), scheme) for index, scheme in enumerate(schemes)]
+    for path, block in blocks:
+        for room in _ROOMS & block.keys() if isinstance(block, dict) else ():
+            named = block[room]
+            kind = named.get("kind") if isinstance(named, dict) else named
+            reason = import_error(room, kind) if isinstance(kind, str) and kind in kinds(room) else None
+            if reason is not None:
+                yield Problem((*path, room), f"{kind} is a known kind that cannot be loaded: {reason}")
+
+
+def import_error(room: str, kind: str) -> str | None:
+    """Why a known kind cannot be loaded; None if it can."""
+    try:
+        component(room, kind).Config  # noqa: B018  (a class without one is none of ours)
+    except Exception as error:  # whatever somebody's file does
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
 def written(value: Any) -> str:
     """A value as it would be written in YAML, cut short."""
     text = {True: "true", False: "false", None: "null"}.get(value, "") if value is None or isinstance(value, bool) else ""

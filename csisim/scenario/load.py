@@ -1,6 +1,6 @@
 """From a scenario file to the cells it means, or to everything that is wrong with it at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from csisim.errors import Problem, ScenarioError
 from csisim.registry import Component
 from csisim.scenario.explain import problems as explained
+from csisim.scenario.explain import unloadable
+from csisim.scenario.files import with_absolute_files
 from csisim.scenario.rules import RULES, WARNINGS, pictures_have_an_axis
 from csisim.scenario.schema import Scenario, Sweep
 from csisim.scenario.sweep import Axis, CellDocument, Path, expand, merge, override, sweep_over
@@ -27,7 +29,7 @@ class Cell:
     scenario : Scenario
         The resolved scenario, without a sweep.
     axes : dict
-        Value of every swept field, by the field's last name; components by their kind.
+        Value of every swept field, by the field's last name; components by their kind, files by their absolute path.
     """
 
     index: int
@@ -59,6 +61,9 @@ class Loaded:
 def load_scenario(path: str | FilePath, sets: Iterable[str] = (), sweeps: Iterable[str] = ()) -> Loaded:
     """Read, resolve and check a scenario file.
 
+    Paths in it are relative to the file, those in ``sets`` and ``sweeps`` to the working directory; in what is returned they are
+    absolute.
+
     Parameters
     ----------
     path : path of the file
@@ -71,9 +76,11 @@ def load_scenario(path: str | FilePath, sets: Iterable[str] = (), sweeps: Iterab
         With one line for every problem found, and the line of the file in question underneath.
     """
     wrong: list[str] = []
+    written: dict[str, str] = {}
     root = sweep_over(override(_inherited(read(path), FilePath(path)), sets, wrong), sweeps, wrong)
+    root = with_absolute_files(root, written)
     documents, axes, problems = expand(root)
-    errors, warnings = _Findings(len(documents)), _Findings(len(documents))
+    errors, warnings = _Findings(len(documents), written), _Findings(len(documents), written)
     for problem in problems:
         errors.add(CellDocument(root), problem)
     cells = _cells(documents, axes, errors, warnings)
@@ -121,14 +128,16 @@ class _Finding:
 class _Findings:
     """What was found in the cells, each thing told once."""
 
-    def __init__(self, cells: int) -> None:
-        self.cells = cells
+    def __init__(self, cells: int, written: Mapping[str, str]) -> None:
+        self.cells, self.written = cells, written
         self.found: dict[Any, _Finding] = {}
 
     def add(self, document: CellDocument, problem: Problem, topic: Any = None) -> None:
         """A problem of one cell; of all that share a ``topic`` only the first is told."""
         mark, name = document.node.locate(problem.path), dotted(document.node, problem.path)
         message = problem.message if not name or mark.source.endswith(f" {name}") else f"{name}: {problem.message}"
+        for path, file in self.written.items():
+            message = message.replace(path, file)
         told_by_mark = problem.path and problem.path[-1] in document.varied
         finding = _Finding(mark, message, {} if told_by_mark else document.varied)
         self.found.setdefault(topic or (mark, message), finding).cells += 1
@@ -180,13 +189,16 @@ def _cells(documents: list[CellDocument], axes: dict[str, Axis], errors: _Findin
 
 def _validated(document: CellDocument, errors: _Findings) -> Scenario | None:
     plain = document.node.plain()
+    broken = list(unloadable(plain))
+    if broken:
+        for problem in broken:
+            errors.add(document, problem)
+        return None
     try:
         return Scenario.model_validate(plain)
     except ValidationError as error:
         for problem in explained(error, plain):
             errors.add(document, problem)
-    except ImportError as error:
-        raise ScenarioError(f"{document.node.mark.source}: a kind that this scenario names cannot be loaded: {error}") from error
     return None
 
 

@@ -4,11 +4,16 @@ A rule that is broken refuses the scenario before anything is computed. A warnin
 """
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
-from csisim.errors import CsisimError, Problem
+import numpy as np
+
+from csisim.acquisition.pilots import PilotConfig, pilot_matrix
+from csisim.beamforming.base import AnalogDesigner
+from csisim.errors import CsisimError, PilotError, Problem
 from csisim.random import Streams
-from csisim.registry import build, component
+from csisim.registry import TABLE, Component, build, component
 from csisim.scenario.memory import physical_memory, readable, working_set
 from csisim.scenario.schema import TIMESCALE_FIELDS, Scenario
 from csisim.scenario.suggest import did_you_mean
@@ -19,6 +24,11 @@ Rule = Callable[[Scenario], Iterator[Problem]]
 
 def _scheme(index: int, *field: str) -> tuple[str | int, ...]:
     return ("schemes", index, *field)
+
+
+def _analog(scheme: SchemeConfig) -> type[AnalogDesigner]:
+    designer: type[AnalogDesigner] = component("analog", scheme.analog.kind)
+    return designer
 
 
 def _piloted(scenario: Scenario) -> list[SchemeConfig]:
@@ -109,11 +119,28 @@ def pilots_fit_the_slot(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(("pilots", "length"), f"{needed} pilot symbols{users} in a slot of {symbols} (pilots <= symbols_per_slot)")
 
 
-def least_squares_sees_every_chain(scenario: Scenario) -> Iterator[Problem]:
-    length, chains = scenario.pilot_length, scenario.system.num_rf
-    if length < chains and any(scheme.estimator.kind == "ls" for scheme in _piloted(scenario)):
-        message = f"{length} pilot symbols cannot tell {chains} RF chains apart by least squares (length >= num_rf; rls can do with less)"
-        yield Problem(("pilots", "length"), message)
+def pilots_identify_the_channel(scenario: Scenario) -> Iterator[Problem]:
+    """What only the estimator knows: least squares needs as many pilots as RF chains, others can do with less."""
+    if any(pilots_fit_the_slot(scenario)) or any(memory_suffices(scenario)):
+        return
+    system = scenario.system
+    complaints = (
+        _complaint(scheme.estimator, scenario.pilots, system.num_rf, system.num_users, scenario.seed) for scheme in _piloted(scenario)
+    )
+    for complaint in dict.fromkeys(filter(None, complaints)):
+        yield Problem(("pilots", "length"), complaint)
+
+
+@lru_cache(maxsize=256)  # most cells of a sweep share their pilots
+def _complaint(estimator: Component, pilots: PilotConfig, num_rf: int, num_users: int, seed: int) -> str | None:
+    """What an estimator has to say against these pilots."""
+    asked, sent = build("estimator", estimator), pilot_matrix(pilots, num_rf, num_users, Streams(seed)("pilots"))
+    covariance = np.eye(num_rf, dtype=np.complex128)[None, None] if asked.needs_covariance else None
+    try:
+        asked.init(sent, 1.0, covariance)
+    except PilotError as error:
+        return str(error)
+    return None
 
 
 # -- schemes -------------------------------------------------------------------------------------------------------------
@@ -155,22 +182,23 @@ def designer_has_samples(scenario: Scenario) -> Iterator[Problem]:
             continue
         if scheme.cadence == "fixed" and scheme.num_samples > 0:
             yield Problem(_scheme(index, "num_samples"), f"{scheme.analog.kind} looks at no sample (num_samples: 0)")
-        if scheme.cadence == "statistics" and scheme.num_samples == 0 and scheme.analog.kind != "dft":  # dft: the sector grid
+        if scheme.cadence == "statistics" and scheme.num_samples == 0 and not _analog(scheme).designs_without_samples:
             yield Problem(_scheme(index, "num_samples"), f"{scheme.analog.kind} cannot design from 0 samples (num_samples >= 1)")
 
 
 def bound_is_perfect(scenario: Scenario) -> Iterator[Problem]:
     for index, scheme in enumerate(scenario.schemes):
-        if scheme.analog.kind == "none" and scheme.estimator.kind != "perfect":
+        if not _analog(scheme).phase_shifters and component("estimator", scheme.estimator.kind).uses_pilots:
             message = f"the fully digital bound has perfect CSI, this is {scheme.estimator.kind} (estimator: perfect)"
             yield Problem(_scheme(index, "estimator"), message)
 
 
-def svd_has_one_user(scenario: Scenario) -> Iterator[Problem]:
+def single_user_designer_has_one_user(scenario: Scenario) -> Iterator[Problem]:
     users = scenario.system.num_users
     for index, scheme in enumerate(scenario.schemes):
-        if scheme.digital.kind == "svd" and users > 1:
-            yield Problem(_scheme(index, "digital"), f"svd serves one user, there are {users} (zf, rzf, sca and wmmse serve several)")
+        if users > 1 and component("digital", scheme.digital.kind).single_user:
+            several = ", ".join(kind for kind in TABLE["digital"] if not component("digital", kind).single_user)
+            yield Problem(_scheme(index, "digital"), f"{scheme.digital.kind} serves one user, there are {users} ({several} serve several)")
 
 
 def pictures_show_schemes(scenario: Scenario) -> Iterator[Problem]:
@@ -216,14 +244,14 @@ RULES: tuple[Rule, ...] = (
     evaluated_frames_exist,
     reports_arrive,
     pilots_fit_the_slot,
-    least_squares_sees_every_chain,
+    pilots_identify_the_channel,
     names_differ,
     fields_belong_to_the_timescale,
     memory_holds_a_sample,
     designer_suits_the_timescale,
     designer_has_samples,
     bound_is_perfect,
-    svd_has_one_user,
+    single_user_designer_has_one_user,
     pictures_show_schemes,
     feedback_is_fdd,
     memory_suffices,
@@ -236,12 +264,12 @@ RULES: tuple[Rule, ...] = (
 def streams_share_chains(scenario: Scenario) -> Iterator[Problem]:
     s = scenario.system
     streams = s.num_users * s.num_streams
-    hybrid = any(scheme.analog.kind != "none" for scheme in scenario.schemes)
+    hybrid = any(_analog(scheme).phase_shifters for scheme in scenario.schemes)
     if streams > s.num_rf and hybrid and s.num_streams <= s.num_rf:
         cause = f"{s.num_users} users x {s.num_streams} streams = {streams} > {s.num_rf} RF chains"
         yield Problem(("system", "num_rf"), f"{cause}: digital designers switch streams off")
         for index, scheme in enumerate(scenario.schemes):
-            if scheme.digital.kind == "zf" and scheme.analog.kind != "none":
+            if scheme.digital.kind == "zf" and _analog(scheme).phase_shifters:
                 yield Problem(_scheme(index, "digital"), f"{cause}: zero forcing cannot separate them, expect rates near 0")
 
 

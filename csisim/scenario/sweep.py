@@ -10,7 +10,9 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from csisim.engine.cell import Physics
 from csisim.errors import Problem, ScenarioError
+from csisim.scenario.schema import Scenario
 from csisim.scenario.suggest import did_you_mean
 from csisim.scenario.yaml import Mark, Node, parse_option
 
@@ -21,7 +23,7 @@ FORMS = ("grid", "zip", "one_at_a_time")
 MAX_CELLS = 20_000
 
 #: Fields that change no number of a cell, or that every cell has in common.
-NOT_SWEPT = frozenset({"name", "description", "extends", "replicas", "evaluation", "log", "plots", "sweep"})
+NOT_SWEPT = frozenset(Scenario.model_fields.keys() - Physics.model_fields.keys())
 
 #: Columns that results have anyway; no axis may take their name.
 RESERVED = frozenset({"cell", "scheme", "record", "replica", "drop", "superframe", "frame", "slot", "n", "seconds", "status", "log"})

@@ -49,7 +49,7 @@ def test_error_variance_is_the_theoretical_one(kind, power):
 @pytest.mark.parametrize("length", [16, 32, 64, 80])
 @pytest.mark.parametrize(("power", "gain"), [("per_rf_chain", 1.0), ("per_column", 1 / T)])
 def test_orthogonal_pilots_follow_the_law_of_length(length, power, gain):
-    # Kang 2022 facts: sigma^2 / (L P) per RF chain, sigma^2 N_RF / (L P) per column
+    # Law of orthogonal pilots: sigma^2 / (L P) per RF chain, sigma^2 N_RF / (L P) per column
     law = 10 * np.log10(0.1 / (length * gain))
     assert error_db(PilotConfig(length=length, power=power), 0.1) == pytest.approx(law, abs=0.2)
 

@@ -12,7 +12,7 @@ from csisim.phy.power import constant_modulus
 from csisim.random import Streams
 from csisim.registry import TABLE, component
 
-KINDS = [kind for kind in TABLE["analog"] if kind != "none"]
+KINDS = [kind for kind in TABLE["analog"] if component("analog", kind).phase_shifters]
 
 
 def build(kind):
@@ -37,7 +37,7 @@ def test_phase_shifters_have_constant_modulus(kind, statistics, make_link, small
     assert np.linalg.matrix_rank(f).min() == 8  # no RF chain is wasted on a copy of another
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "none"])
+@pytest.mark.parametrize("kind", TABLE["analog"])
 def test_drops_do_not_see_each_other(kind, make_link, small_size):
     link, designer = make_link(small_size(3, "double")), build(kind)
     samples = samples_for(designer, link)
@@ -55,6 +55,18 @@ def test_more_rf_chains_than_path_directions(kind, make_link):
     f, w = link.design(designer, samples_for(designer, link))
     assert np.linalg.matrix_rank(f).min() == 16
     assert np.isfinite(link.rate(link.slots(1), f, w)).all()
+
+
+def test_what_the_kinds_say_of_themselves():
+    assert set(TABLE["analog"]) - set(KINDS) == {"none"}
+    assert {kind for kind in TABLE["analog"] if component("analog", kind).designs_without_samples} == {"random", "dft"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "dft"])
+def test_initial_phases_are_in_force_until_the_first_sample(kind, make_link, small_size):
+    link = make_link(small_size(2))
+    for beamformer, phases in zip(link.design(build(kind), None), link.phases, strict=True):
+        np.testing.assert_array_equal(beamformer, constant_modulus(phases, np.complex64))
 
 
 def test_random_phases_are_uniform_and_prefixes_of_each_other():

@@ -133,9 +133,12 @@ def test_command_prints_text_or_draws_a_picture(tmp_path, drawn):
     assert printed.exit_code == 0, printed.output
     assert "Q_f = 1408 bits (eq. 47), Q_eq = 256 bits (eq. 48)" in printed.output
     picture = tmp_path / "timeline.png"
-    drawing = CliRunner().invoke(main, ["timeline", str(tmp_path / "base.yaml"), "--png", str(picture)])
+    drawing = CliRunner().invoke(main, ["timeline", str(tmp_path / "base.yaml"), "-o", str(picture)])
     assert drawing.exit_code == 0, drawing.output
     assert picture.read_bytes().startswith(b"\x89PNG")
+    refused = CliRunner().invoke(main, ["timeline", str(tmp_path / "base.yaml"), "-o", str(tmp_path / "timeline.docx")])
+    assert (refused.exit_code, list(tmp_path.glob("*.docx"))) == (2, [])
+    assert "must end in one of .png, .pdf, .svg" in refused.stderr
 
 
 def test_nothing_overlaps_in_the_picture(drawn):

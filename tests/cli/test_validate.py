@@ -71,6 +71,24 @@ def test_the_schema_knows_every_kind_and_field(csisim):
     assert [name for name, field in described if "description" not in field and name != "kind"] == []
 
 
+def test_a_kind_that_cannot_be_loaded_is_one_message(csisim, monkeypatch, tmp_path):
+    from csisim import registry
+
+    (tmp_path / "broken_plugin.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(registry.TABLE["codec"], "broken", ("broken_plugin:Broken", "somebody's kind"))
+    registry.kinds.cache_clear()
+    try:
+        for command in (["schema"], ["validate", QUICKSTART, "--set", "schemes.0.codec=broken"]):
+            result = csisim(*command)
+            assert result.exit_code == 2
+            assert "cannot be loaded: ZeroDivisionError: division by zero" in result.stderr
+            assert isinstance(result.exception, SystemExit)
+    finally:
+        monkeypatch.undo()
+        registry.kinds.cache_clear()
+
+
 def test_the_lists(csisim):
     assert "estimator" in csisim("ls", "rooms").stdout
     kinds = csisim("ls").stdout

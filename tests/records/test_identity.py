@@ -95,6 +95,15 @@ def test_a_scheme_changes_its_own_record(other):
     assert keys(other)[1] != keys(BASE)[1]
 
 
+def test_a_new_field_that_is_only_for_show_changes_no_key():
+    class Later(Scenario):
+        colour_of_the_pictures: str = "red"
+
+    later = Later.model_validate(BASE)
+    physics = physics_digest(later)
+    assert (cell_key(physics, 0, {}), record_key(physics, later.schemes[0], 0)) == keys(BASE)
+
+
 def test_replicas_and_swept_scheme_fields_tell_cells_apart():
     scenario = Scenario.model_validate(BASE)
     physics = physics_digest(scenario)

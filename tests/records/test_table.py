@@ -34,14 +34,14 @@ def test_the_table_is_columns_under_their_names():
         | {
             "snr_db": "10",
             "scheme": "a",
-            "rate_bps_hz": "0.100",
+            "sum_rate_bps_hz": "0.100",
             "nmse_csi_db": "-10.00",
             "signaling_bits": "640",
             "cell": "c0ffee",
         }
         == first
     )
-    assert (second["rate_bps_hz"], second["status"], second["snr_db"]) == ("-", "failed", "-2.5")
+    assert (second["sum_rate_bps_hz"], second["status"], second["snr_db"]) == ("-", "failed", "-2.5")
 
 
 def test_the_definitions_stand_above():
@@ -52,7 +52,7 @@ def test_the_definitions_stand_above():
 def test_columns_without_news_are_left_out():
     quiet = cells(feedback_bits=0.0, csi_age_slots_mean=0.0, nmse_estimate_mean=np.nan)
     heading, _ = data(cells_table(quiet))
-    assert not {"feedback_bits", "pilot_bits", "age_slots", "nmse_estimate_db"} & set(heading)
+    assert not {"feedback_bits", "pilot_bits", "csi_age_slots", "nmse_estimate_db"} & set(heading)
     assert {"signaling_bits", "nmse_csi_db"} <= set(heading)
 
 
@@ -60,7 +60,7 @@ def test_differences():
     row = {"snr_db": 10, "scheme": "b", "n": 16}
     row |= {f"{m}_diff_{w}": 0.25 for m in METRICS[:2] for w in ("mean", "ci95")}
     heading, rows = data(paired_table(pd.DataFrame([row]), ["snr_db"], "a"))
-    assert dict(zip(heading, rows[0], strict=True))["d_rate_bps_hz"] == "0.2500"
+    assert dict(zip(heading, rows[0], strict=True))["sum_rate_bps_hz_diff"] == "0.2500"
 
 
 @pytest.mark.parametrize(("value", "printed"), [(0.01, "-20.00"), (0.0, "-inf"), (float("nan"), "-"), (None, "-")])

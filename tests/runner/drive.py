@@ -9,5 +9,5 @@ from csisim.scenario.load import load_scenario
 
 if __name__ == "__main__":
     scenario, root, jobs = sys.argv[1:]
-    report = run_sweep(load_scenario(scenario), root, int(jobs), run_cell=fake_engine.slow_run_cell)
-    sys.exit(130 if report.interrupted else bool(report.failed))
+    result = run_sweep(load_scenario(scenario), root, int(jobs), run_cell=fake_engine.slow_run_cell)
+    sys.exit(130 if result.interrupted else bool(result.failed))

@@ -111,8 +111,8 @@ def test_a_torn_line_costs_one_record(many_cells, tmp_path, marks, content):
     journal.write_bytes(b"".join(lines[:-1]) + lines[-1][: len(lines[-1]) // 2])
     torn = json.loads(lines[-1])["record"]
     assert len(load(root)) == len(lines) - 1
-    report = run_sweep(load_scenario(many_cells), root, run_cell=run_cell)
-    assert report.computed == 28 - (len(lines) - 1)
+    result = run_sweep(load_scenario(many_cells), root, run_cell=run_cell)
+    assert result.computed == 28 - (len(lines) - 1)
     assert torn in set(load(root)["record"])
     run_sweep(load_scenario(many_cells), tmp_path / "whole", run_cell=run_cell)
     assert content(root) == content(tmp_path / "whole")

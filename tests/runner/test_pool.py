@@ -10,9 +10,9 @@ from csisim.runner.sweep import run_sweep
 
 def test_a_poisoned_scheme_fails_alone(scenario, tmp_path, marks, leftovers):
     root = tmp_path / "r"
-    report = run_sweep(scenario(), root, 2, run_cell=poisoned_run_cell)
-    assert (report.computed, report.failed) == (7, 1)
-    (failure,) = report.failures
+    result = run_sweep(scenario(), root, 2, run_cell=poisoned_run_cell)
+    assert (result.computed, result.failed) == (7, 1)
+    (failure,) = result.failures
     assert failure.status == "crashed"
     assert "killed by SIGKILL" in failure.error
     assert load(root).query("status == 'crashed'")[["scheme", "snr_db"]].to_numpy().tolist() == [["b", 10.0]]
@@ -25,14 +25,14 @@ def test_a_poisoned_scheme_fails_alone(scenario, tmp_path, marks, leftovers):
 
 
 def test_a_worker_that_dies_once_costs_nothing_but_time(scenario, tmp_path, marks):
-    report = run_sweep(scenario(), tmp_path / "r", 2, run_cell=unlucky_run_cell)
-    assert (report.computed, report.failed) == (8, 0)
+    result = run_sweep(scenario(), tmp_path / "r", 2, run_cell=unlucky_run_cell)
+    assert (result.computed, result.failed) == (8, 0)
 
 
 def test_a_cell_that_takes_too_long_is_given_up(scenario, tmp_path, leftovers):
     alone = "  - {name: b, timescale: online, estimator: rls, analog: covariance, digital: sca}\n"
     swept = scenario(("[0, 5, 10, 15]", "[5, 10]"), (alone, ""))
-    report = run_sweep(swept, tmp_path / "r", 1, timeout=1.5, run_cell=hanging_run_cell)
-    assert (report.computed, report.failed) == (1, 1)
-    assert report.failures[0].status == "timeout"
+    result = run_sweep(swept, tmp_path / "r", 1, timeout=1.5, run_cell=hanging_run_cell)
+    assert (result.computed, result.failed) == (1, 1)
+    assert result.failures[0].status == "timeout"
     assert leftovers(tmp_path / "r") == []

@@ -20,8 +20,8 @@ THIRD = (
 
 def test_one_job_and_two_give_the_same_results(scenario, tmp_path, content, leftovers):
     for jobs in (1, 2):
-        report = run_sweep(scenario(), tmp_path / str(jobs), jobs, run_cell=run_cell)
-        assert (report.computed, report.failed, report.left) == (8, 0, 0)
+        result = run_sweep(scenario(), tmp_path / str(jobs), jobs, run_cell=run_cell)
+        assert (result.computed, result.failed, result.left) == (8, 0, 0)
         assert leftovers(tmp_path / str(jobs)) == []
     assert content(tmp_path / "1") == content(tmp_path / "2")
 
@@ -35,8 +35,8 @@ def test_what_is_there_is_not_computed_again(scenario, tmp_path, marks):
 
 def test_a_new_scheme_runs_alone(scenario, tmp_path, marks, content):
     run_sweep(scenario(), tmp_path / "r", run_cell=run_cell)
-    report = run_sweep(scenario(THIRD), tmp_path / "r", run_cell=counted_run_cell)
-    assert report.computed == 4
+    result = run_sweep(scenario(THIRD), tmp_path / "r", run_cell=counted_run_cell)
+    assert result.computed == 4
     assert sorted(mark.name.split("-")[2] for mark in marks.iterdir()) == ["c"] * 4
     run_sweep(scenario(THIRD), tmp_path / "whole", run_cell=run_cell)
     assert content(tmp_path / "r") == content(tmp_path / "whole")
@@ -113,8 +113,8 @@ def test_the_resolved_scenario_gives_the_same_keys(scenario, tmp_path):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_failing_scheme_takes_nobody_with_it(scenario, tmp_path, jobs, leftovers):
     root = tmp_path / "r"
-    report = run_sweep(scenario(), root, jobs, run_cell=failing_run_cell)
-    assert (report.computed, report.failed, report.left) == (7, 1, 0)
+    result = run_sweep(scenario(), root, jobs, run_cell=failing_run_cell)
+    assert (result.computed, result.failed, result.left) == (7, 1, 0)
     cells = load(root)
     bad = cells[cells["status"] != "ok"]
     assert bad[["scheme", "snr_db", "status"]].to_numpy().tolist() == [["b", 10.0, "failed"]]
@@ -135,8 +135,8 @@ def test_a_failing_scheme_takes_nobody_with_it(scenario, tmp_path, jobs, leftove
 
 def test_interrupted_in_process(scenario, tmp_path, marks, content, leftovers):
     root = tmp_path / "r"
-    report = run_sweep(scenario(), root, run_cell=interrupting_run_cell)
-    assert (report.interrupted, report.computed, report.left) == (True, 4, 4)
+    result = run_sweep(scenario(), root, run_cell=interrupting_run_cell)
+    assert (result.interrupted, result.computed, result.left) == (True, 4, 4)
     assert len(load(root)) == 4
     assert leftovers(root) == []
     assert run_sweep(scenario(), root, run_cell=run_cell).computed == 4

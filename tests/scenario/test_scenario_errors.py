@@ -94,20 +94,28 @@ def test_everything_is_told_at_once(refusal):
     assert heads == ["system.num_users", "channel.fading.kind", "clock.frames", "schemes.on.digital.iteration"]  # in the order of the file
 
 
-def test_an_unloadable_kind_is_told(refusal, monkeypatch):
-    from csisim.registry import TABLE
+BROKEN = {
+    "csisim.nowhere:Broken": "ModuleNotFoundError: No module named 'csisim.nowhere'",
+    "broken_kind:Broken": "ZeroDivisionError: division by zero",
+    "csisim.registry:Absent": "AttributeError: module 'csisim.registry' has no attribute 'Absent'",
+    "csisim.errors:Problem": "AttributeError: type object 'Problem' has no attribute 'Config'",
+}
 
-    monkeypatch.setitem(TABLE["digital"], "broken", ("csisim.nowhere:Broken", "a kind whose file is not there"))
+
+@pytest.mark.parametrize("address", BROKEN)
+def test_a_kind_that_cannot_be_loaded_is_told(address, refusal, monkeypatch, tmp_path):
     from csisim import registry
 
+    (tmp_path / "broken_kind.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(registry.TABLE["digital"], "broken", (address, "somebody's kind"))
     registry.kinds.cache_clear()
     try:
-        assert "cannot be loaded: No module named 'csisim.nowhere'" in refusal(
-            ("estimator: perfect, analog: none, digital: sca", "estimator: perfect, analog: none, digital: broken")
-        )
+        message = refusal(("digital: {kind: sca, iterations: 5}", "digital: {kind: broken}"))
     finally:
         monkeypatch.undo()
         registry.kinds.cache_clear()
+    assert message.splitlines()[0] == f"s.yaml:16:5: schemes.on.digital: broken is a known kind that cannot be loaded: {BROKEN[address]}"
 
 
 def test_whole_numbers_are_fine_for_fractions(load):

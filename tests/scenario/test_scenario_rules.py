@@ -36,9 +36,9 @@ REFUSED = {
     "evaluated_frames_exist": ([("clock:", "evaluation: {last_frames: 3}\nclock:")], "evaluation.last_frames: the last 3 of 2 frames"),
     "reports_arrive": ([FDD, ("delay_slots: 0", "delay_slots: 8")], "feedback.delay_slots: after 8 slots no report arrives"),
     "pilots_fit_the_slot": ([("length: num_rf", "length: 1025")], "pilots.length: 1025 pilot symbols in a slot of 1024"),
-    "least_squares_sees_every_chain": (
+    "pilots_identify_the_channel": (
         [("length: num_rf", "length: 7")],
-        "pilots.length: 7 pilot symbols cannot tell 8 RF chains apart by least squares",
+        "pilots.length: 7 pilot symbols cannot identify 8 directions by least squares: pilots.length >= 8",
     ),
     "names_differ": ([("name: bound", "name: off")], "schemes.off.name: another scheme is called 'off' already"),
     "fields_belong_to_the_timescale": ([off(memory=3)], "schemes.off.memory: belongs to timescale online, this scheme is offline"),
@@ -55,7 +55,7 @@ REFUSED = {
         [("estimator: perfect", "estimator: rls")],
         "schemes.bound.estimator: the fully digital bound has perfect CSI, this is rls",
     ),
-    "svd_has_one_user": ([off(digital="svd")], "schemes.off.digital: svd serves one user, there are 2"),
+    "single_user_designer_has_one_user": ([off(digital="svd")], "schemes.off.digital: svd serves one user, there are 2"),
     "pictures_show_schemes": (
         [("clock:", "plots: [{kind: frames, schemes: [on, of]}]\nclock:")],
         "plots.0.schemes: no scheme is called 'of' (did you mean 'off'?); schemes: off, on, bound",
@@ -94,6 +94,10 @@ def test_a_rule_refuses_what_it_is_about(name, refusal):
         ),
         ([("  kind: mmwave_clusters\n  fading: {kind: ar1, correlation: 0.9}", "  kind: trace\n  file: absent.npz")], "absent.npz"),
         ([off(codec="lloyd_max")], "schemes.off.codec: lloyd_max in tdd, where nobody reports (duplex: fdd)"),
+        (
+            [("loading: 0.01", "forgetting: 0.01"), ("length: num_rf", "length: 400")],
+            "pilots.length: forgetting 0.01 fades 400 pilot symbols below rounding",
+        ),
         ([("{delay_slots: 0}", "{loss: 0.5}")], "feedback.loss: 0.5 in tdd"),
         ([("length: num_rf", "length: 600, access: tdma")], "pilots.length: 1200 pilot symbols (2 users in turn) in a slot of 1024"),
         ([("clock:", "plots: [{kind: frames, relative_to: nobody}]\nclock:")], "plots.0.relative_to: no scheme is called 'nobody'"),
@@ -117,6 +121,7 @@ def test_online_fields_are_refused_offline(field, refusal):
     "edits",
     [
         [off(estimator="rls"), ("length: num_rf", "length: 4")],  # regularised: needs fewer pilots than chains
+        [off(estimator="mmse"), ("length: num_rf", "length: 4")],
         [off(analog="dft", num_samples=0)],  # the sector grid
         [off(analog="random", num_samples=0)],
         [off(analog="random")],

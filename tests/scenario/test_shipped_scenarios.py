@@ -26,13 +26,13 @@ def test_it_is_valid_and_asks_something(file):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_what_a_run_leaves_behind_means_the_same_records(file, tmp_path):
+def test_what_a_run_leaves_behind_means_the_same_cells_and_records(file, tmp_path):
     first = load_scenario(file)
     (tmp_path / "scenario.yaml").write_text(dump(first.scenario.document()))
     again = load_scenario(tmp_path / "scenario.yaml")
     assert again.axes == first.axes
     assert [cell.axes for cell in again.cells] == [cell.axes for cell in first.cells]
-    keys = lambda loaded: [[entry.record for entry in entries] for _, entries in cells(loaded)]  # noqa: E731
+    keys = lambda loaded: [[(entry.cell, entry.record) for entry in entries] for _, entries in cells(loaded)]  # noqa: E731
     assert keys(again) == keys(first)
 
 

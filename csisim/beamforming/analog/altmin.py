@@ -11,10 +11,9 @@ from pydantic import Field
 
 from csisim.beamforming.analog.digital_target import digital_target
 from csisim.beamforming.analog.signal_space import SignalSpace
-from csisim.beamforming.analog.state import PhaseState, for_drops, phases_of
-from csisim.beamforming.base import Phases
+from csisim.beamforming.analog.state import PhaseDesigner, PhaseState, for_drops, phases_of
 from csisim.channel.base import PathSamples
-from csisim.phy.dims import Dims, PowerBudget
+from csisim.phy.dims import PowerBudget
 from csisim.phy.power import constant_modulus
 from csisim.registry import Component
 
@@ -45,7 +44,7 @@ def phase_extraction(target: np.ndarray, fallback: np.ndarray, iterations: int) 
 
 
 class AltMinConfig(Component):
-    """PE-AltMin: what is approximated, and how long."""
+    """Phases that approximate the fully digital beamformers, alternating with a semi-unitary digital part (Yu 2016)."""
 
     kind: Literal["altmin"] = "altmin"
     target: Literal["sca", "svd"] = Field("sca", description="fully digital solution: multi-user SCA, or every user's singular vectors")
@@ -53,7 +52,7 @@ class AltMinConfig(Component):
     iterations: int = Field(1, ge=1, description="alternations of phases and digital part")
 
 
-class AltMin:
+class AltMin(PhaseDesigner):
     """PE-AltMin of the fully digital precoder (common phases) and of each user's fully digital combiner.
 
     A slot's beams depend on that slot alone. Several subcarriers share the directions that are strongest over all of them.
@@ -64,9 +63,6 @@ class AltMin:
 
     def __init__(self, config: AltMinConfig) -> None:
         self.config = config
-
-    def init(self, dims: Dims, phases: Phases) -> PhaseState:
-        return PhaseState.of(dims, phases)
 
     def update(
         self,
@@ -84,6 +80,3 @@ class AltMin:
         phi_f = phase_extraction(target_f, fallback_f, config.iterations)
         phi_w = phase_extraction(target_w, fallback_w, config.iterations)
         return state.moved(phi_f, phi_w, space)
-
-    def beams(self, state: PhaseState) -> tuple[np.ndarray, np.ndarray]:
-        return state.beams()

@@ -5,10 +5,10 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from csisim.beamforming.analog.second_order import covariance_cores, dominant_directions
-from csisim.beamforming.analog.state import PhaseState, for_drops, phases_of
+from csisim.beamforming.analog.state import PhaseDesigner, PhaseState, for_drops, phases_of
 from csisim.beamforming.base import Phases
 from csisim.channel.base import PathSamples
-from csisim.phy.dims import Dims, PowerBudget
+from csisim.phy.dims import PowerBudget
 from csisim.registry import Component
 
 
@@ -36,12 +36,12 @@ def covariance_phases(samples: PathSamples, fallback: Phases) -> Phases:
 
 
 class CovarianceConfig(Component):
-    """No options."""
+    """Phases of the dominant eigenvectors of the long-term covariances."""
 
     kind: Literal["covariance"] = "covariance"
 
 
-class Covariance:
+class Covariance(PhaseDesigner):
     """Phases of the dominant eigenvectors of the sample covariances."""
 
     Config = CovarianceConfig
@@ -49,9 +49,6 @@ class Covariance:
 
     def __init__(self, config: CovarianceConfig) -> None:
         self.config = config
-
-    def init(self, dims: Dims, phases: Phases) -> PhaseState:
-        return PhaseState.of(dims, phases)
 
     def update(
         self,
@@ -65,6 +62,3 @@ class Covariance:
         if len(samples) == 0:
             return state
         return state.moved(*covariance_phases(samples, for_drops(state.initial, samples.gains.shape[1])))
-
-    def beams(self, state: PhaseState) -> tuple[np.ndarray, np.ndarray]:
-        return state.beams()

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from csisim.beamforming.analog.second_order import covariance_cores
-from csisim.beamforming.analog.state import PhaseState
+from csisim.beamforming.analog.state import PhaseDesigner, PhaseState
 from csisim.beamforming.base import Phases
 from csisim.channel.base import PathSamples
 from csisim.phy.dims import Dims, PowerBudget
@@ -47,13 +47,13 @@ def beam_energies(responses: np.ndarray, cores: np.ndarray, beams: np.ndarray) -
 
 
 class DftCodebookConfig(Component):
-    """DFT codebook: which beams it holds."""
+    """DFT beams of the largest average energy."""
 
     kind: Literal["dft"] = "dft"
     oversampling: int = Field(1, ge=1, le=8, description="beams per antenna; 1 is the orthogonal DFT")
 
 
-class DftCodebook:
+class DftCodebook(PhaseDesigner):
     """The codebook beams with the largest average energy, no beam twice.
 
     The base station ranks its beams b by the sum over users of E||H_k b||^2, every user its beams by E||H_k^H b||^2 with one
@@ -62,6 +62,7 @@ class DftCodebook:
 
     Config = DftCodebookConfig
     cadence: ClassVar[Literal["statistics"]] = "statistics"
+    designs_without_samples: ClassVar[bool] = True
 
     def __init__(self, config: DftCodebookConfig) -> None:
         self.config = config
@@ -84,9 +85,6 @@ class DftCodebook:
         phi_f = self._strongest(samples.tx, transmit, state.dims.num_rf, over_users=True)
         phi_w = self._strongest(samples.rx, receive, state.dims.num_rx_rf, over_users=False)
         return state.moved(phi_f, phi_w)
-
-    def beams(self, state: PhaseState) -> tuple[np.ndarray, np.ndarray]:
-        return state.beams()
 
     def _strongest(self, responses: np.ndarray, cores: np.ndarray, count: int, over_users: bool) -> np.ndarray:
         """Phases (D, [K,] antennas, count) of the ``count`` beams of largest energy, strongest first."""

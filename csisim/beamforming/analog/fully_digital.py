@@ -21,7 +21,7 @@ class FullyDigitalState:
 
 
 class FullyDigitalConfig(Component):
-    """No options."""
+    """One RF chain per antenna: the analog stage loses nothing."""
 
     kind: Literal["none"] = "none"
 
@@ -35,6 +35,8 @@ class FullyDigital:
 
     Config = FullyDigitalConfig
     cadence: ClassVar[Literal["slot"]] = "slot"
+    phase_shifters: ClassVar[bool] = False
+    designs_without_samples: ClassVar[bool] = False
 
     def __init__(self, config: FullyDigitalConfig) -> None:
         self.config = config

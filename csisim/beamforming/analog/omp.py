@@ -12,10 +12,9 @@ from pydantic import Field
 from csisim.beamforming.analog.dft import dft_phases
 from csisim.beamforming.analog.digital_target import digital_target
 from csisim.beamforming.analog.signal_space import SignalSpace
-from csisim.beamforming.analog.state import PhaseState
-from csisim.beamforming.base import Phases
+from csisim.beamforming.analog.state import PhaseDesigner, PhaseState
 from csisim.channel.base import PathSamples
-from csisim.phy.dims import Dims, PowerBudget
+from csisim.phy.dims import PowerBudget
 from csisim.phy.power import constant_modulus
 from csisim.registry import Component
 
@@ -60,7 +59,7 @@ def matching_pursuit(target: np.ndarray, dictionary: np.ndarray, count: int) -> 
 
 
 class OmpConfig(Component):
-    """OMP: the dictionary and what is approximated."""
+    """Steering vectors that approximate the fully digital beamformers, picked by matching pursuit (Ayach 2014)."""
 
     kind: Literal["omp"] = "omp"
     target: Literal["sca", "svd"] = Field("sca", description="fully digital solution: multi-user SCA, or every user's singular vectors")
@@ -68,7 +67,7 @@ class OmpConfig(Component):
     oversampling: int = Field(2, ge=1, le=8, description="dictionary beams per antenna of a half-wavelength line array")
 
 
-class Omp:
+class Omp(PhaseDesigner):
     """Steering vectors chosen by matching pursuit of the fully digital precoder and of each user's combiner."""
 
     Config = OmpConfig
@@ -76,9 +75,6 @@ class Omp:
 
     def __init__(self, config: OmpConfig) -> None:
         self.config = config
-
-    def init(self, dims: Dims, phases: Phases) -> PhaseState:
-        return PhaseState.of(dims, phases)
 
     def update(
         self,
@@ -93,9 +89,6 @@ class Omp:
         config = self.config
         target_f, target_w = digital_target(space, samples, config.target, config.target_iterations, noise_power, power, state.dims)
         return state.moved(self._imitate(target_f, state.dims.num_rf), self._imitate(target_w, state.dims.num_rx_rf), space)
-
-    def beams(self, state: PhaseState) -> tuple[np.ndarray, np.ndarray]:
-        return state.beams()
 
     def _imitate(self, target: np.ndarray, count: int) -> np.ndarray:
         """Phases (..., antennas, count) of the dictionary beams that imitate ``target`` (..., antennas, m)."""

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from csisim.beamforming.analog.state import PhaseState
+from csisim.beamforming.analog.state import PhaseDesigner, PhaseState
 from csisim.beamforming.base import Phases
 from csisim.channel.base import PathSamples
 from csisim.phy.dims import Dims, PowerBudget
@@ -28,22 +28,20 @@ def draw_phases(dims: Dims, streams: Streams, superframe: int) -> Phases:
 
 
 class RandomPhasesConfig(Component):
-    """No options: the phases are drawn once per superframe."""
+    """Phases uniform on [0, 2 pi), drawn once per superframe."""
 
     kind: Literal["random"] = "random"
 
 
-class RandomPhases:
+class RandomPhases(PhaseDesigner):
     """The random phases of the superframe, kept."""
 
     Config = RandomPhasesConfig
     cadence: ClassVar[Literal["fixed"]] = "fixed"
+    designs_without_samples: ClassVar[bool] = True
 
     def __init__(self, config: RandomPhasesConfig) -> None:
         self.config = config
-
-    def init(self, dims: Dims, phases: Phases) -> PhaseState:
-        return PhaseState.of(dims, phases)
 
     def update(
         self,
@@ -55,6 +53,3 @@ class RandomPhases:
         steps: int | None = None,
     ) -> PhaseState:
         return state
-
-    def beams(self, state: PhaseState) -> tuple[np.ndarray, np.ndarray]:
-        return state.beams()

@@ -6,8 +6,6 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from csisim.beamforming.analog.covariance import covariance_phases
-from csisim.beamforming.analog.dft import sector_phases
 from csisim.beamforming.analog.ssca_gradient import gradient
 from csisim.beamforming.analog.state import analog_pair, for_drops
 from csisim.beamforming.base import Phases
@@ -25,9 +23,7 @@ class SscaState:
     phi_f, direction_f : (D|1, t, T) float64
     phi_w, direction_w : (D|1, K, r, R) float64
     step : int
-        t of the step sizes; starts anew with the statistics.
-    begun : bool
-        Whether the first samples have been seen: until then a ``start`` other than random is still to come.
+        t of the step sizes.
     """
 
     dims: Dims
@@ -36,47 +32,41 @@ class SscaState:
     direction_f: np.ndarray
     direction_w: np.ndarray
     step: int = 0
-    begun: bool = False
 
 
 class SscaConfig(Component):
-    """SSCA: steps, minibatches and step sizes.
-
-    The paper's own step (22) is ``rule: absolute, decay: 0``; its ``eta`` of 3 works at 10 dB and fails at -10 dB.
-    """
+    """Stochastic gradient ascent of the average sum rate over the phases (Kang 2022, eq. 19-22)."""
 
     kind: Literal["ssca"] = "ssca"
     steps: int = Field(48, ge=0, description="gradient steps of one update (the engine sets its own number when online)")
     batch: int = Field(8, ge=1, description="samples per step; the newest is always among them")
     inner_iterations: int = Field(3, ge=1, description="SCA iterations J of the digital beamformers inside a step")
     rule: Literal["normalised", "absolute"] = Field("normalised", description="whether the direction is divided by its rms")
-    step_size: float = Field(0.5, gt=0, description="first step: rms radians (normalised), or eta of eq. (22) (absolute)")
+    step_size: float = Field(0.5, gt=0, description="first step: rms radians (normalised), or eta of eq. 22 (absolute)")
     decay: float = Field(0.5, ge=0, le=1, description="the step shrinks as (t + 1)^-decay")
     smoothing: float = Field(0.6, ge=0, le=1, description="gradients are averaged with rho_t = (t + 1)^-smoothing")
-    start: Literal["random", "covariance", "sector_dft"] = Field(
-        "random", description="phases that the first update starts from; covariance: of that update's samples"
-    )
 
 
 class Ssca:
     """Gradient ascent of the average sum rate over the phases, with averaged minibatch gradients.
 
-    In every drop F_RF has one rms and all users' W_RF share another, so a user's weight in the common step is kept.
+    Under ``rule: normalised`` F_RF has one rms in every drop and all users' W_RF share another, so that a user's weight in the
+    common step is kept. The paper's own step (22) is ``rule: absolute, decay: 0``; its ``step_size`` of 3 works at 10 dB and
+    fails at -10 dB.
     """
 
     Config = SscaConfig
     cadence: ClassVar[Literal["statistics"]] = "statistics"
+    phase_shifters: ClassVar[bool] = True
+    designs_without_samples: ClassVar[bool] = False
 
     def __init__(self, config: SscaConfig) -> None:
         self.config = config
 
     def init(self, dims: Dims, phases: Phases) -> SscaState:
+        """The ascent begins at ``phases``, which need not be random."""
         phi_f, phi_w = phases
         return SscaState(dims, phi_f, phi_w, np.zeros_like(phi_f), np.zeros_like(phi_w))
-
-    def restart(self, state: SscaState) -> SscaState:
-        """The same phases as the starting point for new statistics: step sizes and averages begin anew."""
-        return replace(state, direction_f=np.zeros_like(state.phi_f), direction_w=np.zeros_like(state.phi_w), step=0)
 
     def update(
         self,
@@ -93,7 +83,9 @@ class Ssca:
         """
         if len(samples) == 0:
             return state
-        state = self._for_samples(state, samples)
+        phi_f, phi_w = for_drops((state.phi_f, state.phi_w), samples.gains.shape[1])
+        direction_f, direction_w = for_drops((state.direction_f, state.direction_w), samples.gains.shape[1])
+        state = SscaState(state.dims, phi_f, phi_w, direction_f, direction_w, state.step)
         for _ in range(self.config.steps if steps is None else steps):
             batch = samples.take(minibatch(len(samples), self.config.batch, rng))
             f, w = analog_pair(state.phi_f, state.phi_w, state.dims)
@@ -105,18 +97,6 @@ class Ssca:
 
     def beams(self, state: SscaState) -> tuple[np.ndarray, np.ndarray]:
         return analog_pair(state.phi_f, state.phi_w, state.dims)
-
-    def _for_samples(self, state: SscaState, samples: PathSamples) -> SscaState:
-        """The state with the samples' drop axis and, the first time, with the configured start."""
-        drops = samples.gains.shape[1]
-        phases = for_drops((state.phi_f, state.phi_w), drops)
-        direction_f, direction_w = for_drops((state.direction_f, state.direction_w), drops)
-        if not state.begun and self.config.start == "covariance":
-            phases = covariance_phases(samples, phases)
-        elif not state.begun and self.config.start == "sector_dft":
-            phases = sector_phases(state.dims)
-            phases = np.broadcast_to(phases[0], direction_f.shape), np.broadcast_to(phases[1], direction_w.shape)
-        return SscaState(state.dims, *phases, direction_f, direction_w, state.step, begun=True)
 
     def _step(self, phases: np.ndarray, direction: np.ndarray, slope: np.ndarray, t: int) -> tuple[np.ndarray, np.ndarray]:
         """Eq. (20) and (22) for one of the two beamformers: new phases and averaged direction."""

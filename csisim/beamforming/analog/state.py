@@ -1,6 +1,7 @@
-"""What designers of phases remember, and how phases are completed where the channel leaves them free."""
+"""What designers of phases share and remember, and how phases are completed where the channel leaves them free."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -41,9 +42,20 @@ class PhaseState:
         """The same state with other phases."""
         return replace(self, phi_f=phi_f, phi_w=phi_w, space=space)
 
-    def beams(self) -> tuple[np.ndarray, np.ndarray]:
+
+class PhaseDesigner:
+    """What designers whose state is a :class:`PhaseState` have in common: where they begin, and what beams they end with."""
+
+    phase_shifters: ClassVar[bool] = True
+    designs_without_samples: ClassVar[bool] = False
+
+    def init(self, dims: Dims, phases: Phases) -> PhaseState:
+        """``phases``, until there are samples."""
+        return PhaseState.of(dims, phases)
+
+    def beams(self, state: PhaseState) -> tuple[np.ndarray, np.ndarray]:
         """Analog precoder (D|1, t, T) and combiners (D|1, K, r, R), every entry of modulus 1/sqrt(antennas)."""
-        return analog_pair(self.phi_f, self.phi_w, self.dims)
+        return analog_pair(state.phi_f, state.phi_w, state.dims)
 
 
 def analog_pair(phi_f: np.ndarray, phi_w: np.ndarray, dims: Dims) -> tuple[np.ndarray, np.ndarray]:

@@ -5,20 +5,19 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from csisim.beamforming.analog.signal_space import SignalSpace
-from csisim.beamforming.analog.state import PhaseState, for_drops, phases_of
-from csisim.beamforming.base import Phases
+from csisim.beamforming.analog.state import PhaseDesigner, PhaseState, for_drops, phases_of
 from csisim.channel.base import PathSamples
-from csisim.phy.dims import Dims, PowerBudget
+from csisim.phy.dims import PowerBudget
 from csisim.registry import Component
 
 
 class SvdPhasesConfig(Component):
-    """No options."""
+    """Phases of every user's singular vectors, slot by slot; interference is ignored."""
 
     kind: Literal["svd_phases"] = "svd_phases"
 
 
-class SvdPhases:
+class SvdPhases(PhaseDesigner):
     """Phases of the leading singular vectors of the slot's channels.
 
     The users take turns: RF chain 1 carries the strongest right singular vector of user 1, chain 2 that of user 2, and so on,
@@ -30,9 +29,6 @@ class SvdPhases:
 
     def __init__(self, config: SvdPhasesConfig) -> None:
         self.config = config
-
-    def init(self, dims: Dims, phases: Phases) -> PhaseState:
-        return PhaseState.of(dims, phases)
 
     def update(
         self,
@@ -53,9 +49,6 @@ class SvdPhases:
         phi_f = phases_of(space.f @ turns, strength_f.swapaxes(1, 2).reshape(d, -1), fallback_f)
         phi_w = phases_of(space.w @ left, strength_w, fallback_w)
         return state.moved(phi_f, phi_w, space)
-
-    def beams(self, state: PhaseState) -> tuple[np.ndarray, np.ndarray]:
-        return state.beams()
 
 
 def _leading(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

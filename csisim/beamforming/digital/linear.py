@@ -9,10 +9,9 @@ import numpy as np
 
 from csisim.phy.dims import PowerBudget
 from csisim.phy.power import normalise
-from csisim.random import complex_normal
 
-#: names of first precoders; ``mf`` (Kang 2022) and ``mrt`` (Hu 2021) are the same
-Start = Literal["svd", "mf", "mrt", "zf", "random"]
+#: names of first precoders
+Start = Literal["svd", "mrt", "zf"]
 
 
 def adjoint(a: np.ndarray) -> np.ndarray:
@@ -82,9 +81,8 @@ def regularised_zero_forcing(channel: np.ndarray, num_streams: int, loading: flo
 def start_precoder(channel: np.ndarray, num_streams: int, power: PowerBudget, start: Start | np.ndarray) -> np.ndarray:
     """A first precoder that meets the power constraint, in the channel's type.
 
-    ``svd``: the strongest right singular vectors of each user's own channel; ``mf`` or ``mrt``: matched filter behind
-    :func:`effective_channel`; ``zf``: :func:`zero_forcing`; ``random``: one complex normal draw, the same for every problem
-    and a prefix of that of more users; an array (..., K, T, n): itself, rescaled.
+    ``svd``: the strongest right singular vectors of each user's own channel; ``mrt``: matched filter behind
+    :func:`effective_channel`; ``zf``: :func:`zero_forcing`; an array (..., K, T, n): itself, rescaled.
     """
     if isinstance(start, np.ndarray):
         precoder = start
@@ -92,8 +90,6 @@ def start_precoder(channel: np.ndarray, num_streams: int, power: PowerBudget, st
         precoder = singular_directions(channel, num_streams)[2]
     elif start == "zf":
         precoder = zero_forcing(channel, num_streams)
-    elif start == "random":
-        precoder = complex_normal(np.random.default_rng(0), (channel.shape[1], channel.shape[3], num_streams), np.complex128)
     else:
         precoder = adjoint(effective_channel(channel, num_streams))
     shape = (*channel.shape[:2], channel.shape[3], num_streams)

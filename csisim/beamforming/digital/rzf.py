@@ -1,6 +1,6 @@
 """Regularised zero forcing."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -12,16 +12,17 @@ from csisim.registry import Component
 
 
 class RegularisedZeroForcingConfig(Component):
-    """Configuration of :class:`RegularisedZeroForcing`."""
+    """Channel inversion that tolerates interference where removing it would cost more power than it is worth."""
 
     kind: Literal["rzf"] = "rzf"
-    loading: float | None = Field(None, gt=0, description="Loading α of (H Hᴴ + α I)⁻¹; null: the MMSE value K N_s σ²/P")
+    loading: float | None = Field(None, gt=0, description="loading alpha of (H H^H + alpha I)^-1; null: the MMSE value K N_s sigma^2 / P")
 
 
 class RegularisedZeroForcing:
     """Between zero forcing (loading to 0) and the matched filter (loading to infinity); by default the linear MMSE precoder."""
 
     Config = RegularisedZeroForcingConfig
+    single_user: ClassVar[bool] = False
 
     def __init__(self, config: RegularisedZeroForcingConfig) -> None:
         self.config = config

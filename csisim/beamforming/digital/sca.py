@@ -1,6 +1,6 @@
 """Successive convex approximation (Kang 2022, Algorithm 2, corrected)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -14,19 +14,20 @@ from csisim.registry import Component
 
 
 class ScaConfig(Component):
-    """Configuration of :class:`Sca`."""
+    """Precoder that ascends the sum rate of streams decoded one by one (Kang 2022, Algorithm 2)."""
 
     kind: Literal["sca"] = "sca"
-    iterations: int = Field(5, ge=0, description="Iterations from the start")
-    start: Literal["svd", "mf", "zf", "random"] = Field("svd", description="First precoder")
-    weights: Literal["mmse", "recursion"] = Field("mmse", description="1/MSE, or the paper's dual recursion towards it")
-    tau: Literal["closed", "bisection"] = Field("closed", description="Multiplier of the power constraint: closed form, or bisection")
+    iterations: int = Field(5, ge=0, description="iterations from the start")
+    start: Start = Field("svd", description="first precoder: singular vectors, matched filter, or zero forcing")
+    weights: Literal["mmse", "recursion"] = Field("mmse", description="1 / MSE, or the paper's dual recursion towards it")
+    tau: Literal["closed", "bisection"] = Field("closed", description="multiplier of the power constraint: closed form, or bisection")
 
 
 class Sca:
     """Sum-rate precoder by successive convex approximation, streams decoded one by one (Kang 2022, Algorithm 2)."""
 
     Config = ScaConfig
+    single_user: ClassVar[bool] = False
 
     def __init__(self, config: ScaConfig) -> None:
         self.config = config

@@ -1,6 +1,6 @@
 """Singular vectors of the one user's channel."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,16 +13,17 @@ from csisim.registry import Component
 
 
 class SvdConfig(Component):
-    """Configuration of :class:`Svd`."""
+    """Parallel channels along the singular vectors of a single user's channel."""
 
     kind: Literal["svd"] = "svd"
-    allocation: Literal["waterfilling", "equal"] = Field("waterfilling", description="Power over the streams")
+    allocation: Literal["waterfilling", "equal"] = Field("waterfilling", description="power over the streams")
 
 
 class Svd:
     """Parallel channels of a single user; with water-filling the capacity for that many streams."""
 
     Config = SvdConfig
+    single_user: ClassVar[bool] = True
 
     def __init__(self, config: SvdConfig) -> None:
         self.config = config

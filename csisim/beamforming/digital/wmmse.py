@@ -1,6 +1,6 @@
 """Weighted MMSE (Hu 2021, Algorithm 1; Shi et al. 2011)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -14,18 +14,19 @@ from csisim.registry import Component
 
 
 class WmmseConfig(Component):
-    """Configuration of :class:`Wmmse`."""
+    """Precoder that ascends the sum rate of streams decoded jointly by their user (Hu 2021, Algorithm 1)."""
 
     kind: Literal["wmmse"] = "wmmse"
-    iterations: int = Field(100, ge=0, description="Most iterations from the start")
-    start: Literal["zf", "mrt", "svd", "random"] = Field("zf", description="First precoder")
-    tolerance: float = Field(0.0, ge=0, description="Stop when the rate grows by less than this fraction; 0: never")
+    iterations: int = Field(100, ge=0, description="most iterations from the start")
+    start: Start = Field("zf", description="first precoder: singular vectors, matched filter, or zero forcing")
+    tolerance: float = Field(0.0, ge=0, description="stop when the rate grows by less than this fraction; 0: never")
 
 
 class Wmmse:
     """Sum-rate precoder for streams of a user decoded jointly: the rate is a log det, and no iteration lowers it."""
 
     Config = WmmseConfig
+    single_user: ClassVar[bool] = False
 
     def __init__(self, config: WmmseConfig) -> None:
         self.config = config

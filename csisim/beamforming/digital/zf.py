@@ -1,6 +1,6 @@
 """Zero forcing."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from csisim.registry import Component
 
 
 class ZeroForcingConfig(Component):
-    """Configuration of :class:`ZeroForcing`."""
+    """Channel inversion: no interference between streams, at any price in power."""
 
     kind: Literal["zf"] = "zf"
 
@@ -20,6 +20,7 @@ class ZeroForcing:
     """Channel inversion: no interference at any price, which on a fully loaded system is most of the power."""
 
     Config = ZeroForcingConfig
+    single_user: ClassVar[bool] = False
 
     def __init__(self, config: ZeroForcingConfig) -> None:
         self.config = config

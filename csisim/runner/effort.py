@@ -19,7 +19,7 @@ SECONDS_PER_COST = 8e-6
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Effort:
     """CPU seconds and bytes of the records that are missing; ``measured`` if earlier records of this folder calibrated them."""
 
     cpu_seconds: float
@@ -35,7 +35,7 @@ def available_cores() -> int:
         return os.cpu_count() or 1
 
 
-def estimate(loaded: "Loaded", plan: Plan, known: Mapping[str, Row]) -> Estimate:
+def expected_effort(loaded: "Loaded", plan: Plan, known: Mapping[str, Row]) -> Effort:
     """Effort of a plan: each scheme at the pace of its records that are there, else of the others, else at a built-in pace."""
     paces: dict[str, list[float]] = defaultdict(list)
     for scenario, entries in cells(loaded):
@@ -49,7 +49,7 @@ def estimate(loaded: "Loaded", plan: Plan, known: Mapping[str, Row]) -> Estimate
         for entry in unit.entries:
             seconds += record_cost(unit.scenario) * (median(paces[entry.scheme]) if paces[entry.scheme] else default)
             size += record_bytes(unit.scenario)
-    return Estimate(seconds, size, bool(everything))
+    return Effort(seconds, size, bool(everything))
 
 
 def record_bytes(scenario: "Scenario") -> float:
