@@ -237,7 +237,7 @@ class Scheme:
         f, w = self.designed = designed
         dtype = self.link.dims.complex_dtype
         self.version += 1
-        if self.config.analog.kind == "none":
+        if not self.analog.phase_shifters:
             self.beams[self.version] = Beams.orthonormal(f.astype(dtype), w.astype(dtype), self.version)
         else:
             bits = self.link.system.phase_bits

@@ -19,15 +19,33 @@ def normalise(precoder: np.ndarray, power: PowerBudget) -> np.ndarray:
     Returns
     -------
     same shape and type
-        A precoder (of a user) that is zero stays zero.
+        A precoder (of a user) that is zero, or as good as, comes out as zero.
     """
+    squared, budget = _power(precoder, power)
+    scale = np.sqrt(budget / np.where(squared > NOTHING * budget, squared, np.inf))
+    return precoder * scale.astype(precoder.real.dtype)
+
+
+def cap(precoder: np.ndarray, power: PowerBudget) -> np.ndarray:
+    """Scale down what exceeds the power constraint and leave the rest: exact multipliers may well want to use less.
+
+    Raising a user that the sum rate wants silent to its full budget would only interfere. Shapes as for :func:`normalise`.
+    """
+    squared, budget = _power(precoder, power)
+    scale = np.sqrt(np.minimum(1.0, budget / np.maximum(squared, NOTHING * budget)))
+    return precoder * np.where(squared > NOTHING * budget, scale, 0.0).astype(precoder.real.dtype)
+
+
+#: Share of a budget below which a user is switched off: the reciprocal of a smaller power is noise.
+NOTHING = 1e-20
+
+
+def _power(precoder: np.ndarray, power: PowerBudget) -> tuple[np.ndarray, float]:
+    """Squared norms that a budget limits, broadcastable to the precoder, and that budget."""
     squared = (precoder.real.astype(np.float64) ** 2 + precoder.imag.astype(np.float64) ** 2).sum(axis=(-2, -1), keepdims=True)
     if power.constraint == "total":
-        squared, budget = squared.sum(axis=1, keepdims=True), power.total
-    else:
-        budget = power.per_user(precoder.shape[1])
-    scale = np.sqrt(budget / np.where(squared > 0.0, squared, np.inf))
-    return precoder * scale.astype(precoder.real.dtype)
+        return squared.sum(axis=1, keepdims=True), power.total
+    return squared, power.per_user(precoder.shape[1])
 
 
 def quantise_phases(phases: np.ndarray, bits: int | None) -> np.ndarray:

@@ -6,8 +6,11 @@ import pytest
 from csisim.beamforming.digital import oracle
 from csisim.beamforming.digital.linear import start_precoder
 from csisim.beamforming.digital.rzf import RegularisedZeroForcing, RegularisedZeroForcingConfig
+from csisim.beamforming.digital.sca import sca
 from csisim.beamforming.digital.wmmse import Wmmse, WmmseConfig, wmmse
 from csisim.phy.dims import PowerBudget
+from csisim.phy.rates import mmse_combiner, rate_per_user
+from csisim.random import complex_normal
 
 NOISE, TOTAL = 0.01, PowerBudget("total", 1.0)
 
@@ -101,3 +104,26 @@ def test_more_streams_than_transmit_chains(make):
     precoder, _ = Wmmse(WmmseConfig(iterations=50)).design(channel[:, :, None], 0.1, make.budget("total", 6, 4), 4)
     rate = make.rates(channel, precoder[:, :, 0], 0.1, "logdet")
     assert np.all(rate > make.rates(channel, start_precoder(channel, 4, make.budget("total", 6, 4), "mrt"), 0.1, "logdet"))
+
+
+@pytest.mark.parametrize(("design", "snr_db"), [("wmmse", 10.0), ("wmmse", 20.0), ("sca", 0.0), ("sca", 10.0)])
+def test_exact_multipliers_do_not_raise_silent_users(design, snr_db):
+    """Five users on too few chains: users that the optimum silences stay silent, nothing overflows, and no budget is exceeded."""
+    shape = (40, 5, 1, 2) if design == "wmmse" else (40, 5, 3, 4)
+    h = complex_normal(np.random.default_rng(5), shape, np.complex128)
+    noise_power, power, n = 10 ** (-snr_db / 10), PowerBudget("per_user", 5.0 * shape[2]), shape[2]
+    if design == "wmmse":
+        precoder = wmmse(h, noise_power, n, power, iterations=60, start="svd")
+    else:
+        precoder = sca(h, noise_power, n, power, iterations=60, tau="bisection")
+    norms = (np.abs(precoder) ** 2).sum(axis=(-1, -2))
+    assert np.isfinite(precoder).all()
+    assert norms.max() < power.per_user(5) * (1 + 1e-6)
+    assert (norms < 1e-3 * power.per_user(5)).any()
+    spent = sca(h, noise_power, n, power, iterations=60)  # the closed rule spends every user's budget
+
+    def rate(x):
+        x = x[:, :, None]
+        return rate_per_user(h[:, :, None], x, mmse_combiner(h[:, :, None], x, noise_power), noise_power).sum()
+
+    assert rate(precoder) > rate(spent)

@@ -178,3 +178,12 @@ def test_collinear_beams_waste_no_power(scheme, assembled):
     precoder, _ = one.digital.design(estimate, one.noise_power, one.power, 2)
     radiated = (np.abs(one.beams[one.version].f_orthonormal[:, None, None] @ precoder) ** 2).sum(axis=(-1, -2))
     np.testing.assert_allclose(radiated, 2.0, rtol=1e-4)
+
+
+def test_fully_digital_beams_of_a_dense_channel_stand_still(run, scheme):
+    """The identity serves every slot, so lost reports leave older ones in force instead of nothing."""
+    dense = {"kind": "rayleigh", "fading": {"kind": "static"}, "normalisation": "unit"}
+    digital = scheme("fd", "single", estimator="perfect", analog="none")
+    out = run(digital, duplex="fdd", feedback={"loss": 0.5}, channel=dense, drops=8, system={"num_users": 4})["fd"]
+    assert out["analog_updated"].sum() == 8  # once per drop
+    assert np.nanmean(out["csi_age_slots"]) < 1.5

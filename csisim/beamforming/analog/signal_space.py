@@ -44,15 +44,26 @@ class SignalSpace:
         users_first = np.moveaxis(samples.tx, 2, 1)  # users are further summands of the common row space
         f = _orthonormal_basis(side_by_side(users_first.reshape(-1, users_first.shape[2], *users_first.shape[3:])))
         w = _orthonormal_basis(side_by_side(samples.rx))
+        return cls._in(f, w, samples)
+
+    @classmethod
+    def _in(cls, f: np.ndarray, w: np.ndarray, samples: PathSamples) -> "SignalSpace":
         left = w.conj().swapaxes(-1, -2) @ samples.rx
         right = samples.tx.conj().swapaxes(-1, -2) @ f[:, None]
         return cls(f, w, left, right, samples.rx, samples.tx)
 
     @classmethod
     def follow(cls, samples: PathSamples, previous: "SignalSpace | None") -> "SignalSpace":
-        """``previous`` itself while the samples look at the very arrays it was computed from, else a new signal space."""
-        if previous is not None and _same_memory(previous.rx, samples.rx) and _same_memory(previous.tx, samples.tx):
+        """``previous`` itself while the samples look at the very arrays it was computed from, else a new signal space.
+
+        Square bases span everything, whatever the samples: they stay, so that beams made of them need not change.
+        """
+        if previous is None or previous.f.shape[0] != samples.gains.shape[1]:
+            return cls.of(samples)
+        if _same_memory(previous.rx, samples.rx) and _same_memory(previous.tx, samples.tx):
             return previous
+        if all(basis.shape[-1] == basis.shape[-2] for basis in (previous.f, previous.w)):
+            return cls._in(previous.f, previous.w, samples)
         return cls.of(samples)
 
     def coordinates(self, samples: PathSamples) -> np.ndarray:

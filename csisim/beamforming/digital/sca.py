@@ -9,7 +9,7 @@ from csisim.beamforming.digital import oracle
 from csisim.beamforming.digital.alternating import alternate
 from csisim.beamforming.digital.linear import Start, fold, start_precoder, unfold
 from csisim.phy.dims import PowerBudget
-from csisim.phy.power import normalise
+from csisim.phy.power import cap
 from csisim.registry import Component
 
 
@@ -49,7 +49,9 @@ def sca(
     weights: Literal["mmse", "recursion"] = "mmse",
     tau: Literal["closed", "bisection"] = "closed",
 ) -> np.ndarray:
-    """Precoder (B, K, T, n) of a batch of channels (B, K, R, T), in the channel's type; meets the power constraint exactly.
+    """Precoder (B, K, T, n) of a batch of channels (B, K, R, T), in the channel's type.
+
+    ``closed`` meets the power constraint with equality; ``bisection`` never exceeds it, and may leave a user less.
 
     ``tau="closed"`` runs :mod:`csisim.beamforming.digital.alternating`; ``tau="bisection"`` is the reference with exact
     multipliers (:func:`csisim.beamforming.digital.oracle.sca`), some fifteen times slower for at most
@@ -59,4 +61,4 @@ def sca(
     if tau == "closed":
         return alternate(channel, first, noise_power, power, joint=False, recursion=weights == "recursion", iterations=iterations)
     wide = channel.astype(np.complex128), first.astype(np.complex128)
-    return normalise(oracle.sca(*wide, noise_power, power, iterations, weights, tau), power).astype(channel.dtype)
+    return cap(oracle.sca(*wide, noise_power, power, iterations, weights, tau), power).astype(channel.dtype)

@@ -9,7 +9,7 @@ from csisim.beamforming.digital import oracle
 from csisim.beamforming.digital.alternating import alternate
 from csisim.beamforming.digital.linear import Start, adjoint, fold, start_precoder, unfold
 from csisim.phy.dims import PowerBudget
-from csisim.phy.power import normalise
+from csisim.phy.power import cap, normalise
 from csisim.registry import Component
 
 
@@ -51,7 +51,8 @@ def wmmse(
 
     Under a total power constraint these are the exact reduced iterations of
     :mod:`csisim.beamforming.digital.alternating`; under one per user every iteration finds the users' multipliers by
-    bisection on an eigendecomposition (:func:`csisim.beamforming.digital.oracle.wmmse`), some ten times slower.
+    bisection on an eigendecomposition (:func:`csisim.beamforming.digital.oracle.wmmse`), some ten times slower, and a user
+    may be left with less than its budget.
     ``tolerance`` may stop a problem after 20 iterations at the earliest; light loads stand still for a few before they level.
     """
     if isinstance(start, str) and start == "zf" and channel.shape[1] * num_streams > channel.shape[-1]:
@@ -62,7 +63,8 @@ def wmmse(
         precoder = alternate(wide, precoder, noise_power, power, joint=True, iterations=iterations, tolerance=tolerance)
     else:
         precoder = oracle.wmmse(wide, precoder, noise_power, power, iterations, tau="bisection", tolerance=tolerance)
-    return normalise(_separate(wide, precoder, noise_power), power).astype(channel.dtype)
+    constrained = normalise if power.constraint == "total" else cap
+    return constrained(_separate(wide, precoder, noise_power), power).astype(channel.dtype)
 
 
 def _separate(channel: np.ndarray, precoder: np.ndarray, noise_power: float) -> np.ndarray:
