@@ -31,7 +31,8 @@ class TraceConfig(Component):
     kind: Literal["trace"] = "trace"
     file: str = Field(
         "cost2100_indoor",
-        description="an .npz with key delay_angle (rows, delays, angles), complex; a CsiNet .mat with key HT; or a packaged trace's name",
+        description="a packaged trace's name, or a path relative to the scenario file: an .npz with key delay_angle "
+        "(rows, delays, angles), complex, or a CsiNet .mat with key HT",
     )
     num_subcarriers: int = Field(8, ge=1, description="subcarriers, evenly spaced over the trace's band")
     evolution: Literal["static", "iid"] = Field(

@@ -13,7 +13,7 @@ from csisim.acquisition.pilots import PilotConfig, pilot_matrix
 from csisim.beamforming.base import AnalogDesigner
 from csisim.errors import CsisimError, PilotError, Problem
 from csisim.random import Streams
-from csisim.registry import TABLE, Component, build, component
+from csisim.registry import TABLE, Component, build, component, configure
 from csisim.scenario.memory import physical_memory, readable, working_set
 from csisim.scenario.schema import TIMESCALE_FIELDS, Scenario
 from csisim.scenario.suggest import did_you_mean
@@ -124,9 +124,10 @@ def pilots_identify_the_channel(scenario: Scenario) -> Iterator[Problem]:
     if any(pilots_fit_the_slot(scenario)) or any(memory_suffices(scenario)):
         return
     system = scenario.system
-    complaints = (
-        _complaint(scheme.estimator, scenario.pilots, system.num_rf, system.num_users, scenario.seed) for scheme in _piloted(scenario)
-    )
+    estimators = [scheme.estimator for scheme in _piloted(scenario)]
+    if scenario.full_csi.kind == "beam_sweep":
+        estimators.append(configure("estimator", "ls"))  # a sweep estimates every one of its blocks by least squares
+    complaints = (_complaint(estimator, scenario.pilots, system.num_rf, system.num_users, scenario.seed) for estimator in estimators)
     for complaint in dict.fromkeys(filter(None, complaints)):
         yield Problem(("pilots", "length"), complaint)
 

@@ -1,6 +1,7 @@
 """What fields must satisfy together: every rule refuses what it is about, at its place, and nothing else."""
 
 import pytest
+from small_scenario import BASE
 
 from csisim.scenario import memory, rules
 from csisim.scenario.load import load_scenario
@@ -210,3 +211,10 @@ def test_a_small_machine_refuses_a_large_scenario(scenario_file, refusal, monkey
     assert "this machine has 10000 bytes" in refusal()
     monkeypatch.undo()
     assert load_scenario(scenario_file()).cells
+
+
+def test_a_beam_sweep_needs_pilots_for_every_chain(load, refusal):
+    """RLS can do with fewer pilots than RF chains; the least squares of a beam sweep cannot."""
+    recursive = BASE.replace("estimator: ls", "estimator: rls")
+    load(sets=("pilots.length=7",), text=recursive)
+    assert "pilots.length: 7 pilot symbols" in refusal(sets=("pilots.length=7", "full_csi=beam_sweep"), text=recursive)
