@@ -55,7 +55,8 @@ def versus(results: Results, plot: "Plot") -> Picture:
     x, y = _axis(results, plot), metric(plot)
     table = _along(results, plot, x, y)
     title = plot.title or f"{spell(y)} versus {spell(x, lower=True)}"
-    caption = f"{conditions(results, x, evaluated=True)} {BAND}"
+    air_time = f"{_air_time(results, plot, ())} " if y == "net_rate_bps_hz" else ""
+    caption = f"{conditions(results, x, evaluated=True)} {air_time}{BAND}"
     return Picture(f"versus-{x}-{y}", table, x, y, axis_label(x), metric_label(y), title, caption)
 
 
@@ -107,7 +108,6 @@ def frames(results: Results, plot: "Plot") -> Picture:
 def net_rate(results: Results, plot: "Plot") -> Picture:
     """Mean net rate of a superframe, had it ended after T_f frames; marks where another scheme becomes the best."""
     metric(plot)
-    clock = results.scenario.clock
     schemes = results.schemes(plot.schemes)
     charged = [scheme for scheme in schemes if plot.charge_sampling and scheme.samples_before]
     rows: list[dict[str, Any]] = []
@@ -121,12 +121,8 @@ def net_rate(results: Results, plot: "Plot") -> Picture:
     table["best"] = table["scheme"] == table["num_frames"].map(best)
     spans = _spans(best)
     verdict = "; ".join(f"{name} at $T_f$ = {first}" + (f"–{last}" if last > first else "") for name, first, last in spans)
-    sampling = _sampling_words(schemes, charged, clock.slots_per_frame)
     among = "" if len(contenders) == len(schemes) else " (the fully digital bound aside)"
-    caption = (
-        f"{conditions(results)} Net of pilot air time in slots of {clock.symbols_per_slot} symbols ({1e3 * clock.slot_s:g} ms). "
-        f"{sampling}Highest mean{among}: {verdict}; dashed where it changes. {BAND}"
-    )
+    caption = f"{conditions(results)} {_air_time(results, plot, charged)} Highest mean{among}: {verdict}; dashed where it changes. {BAND}"
     title = plot.title or "Mean net sum rate of a superframe versus its length"
     x_label = "Frames per superframe $T_f$"
     crossings = tuple(first - 0.5 for _, first, _ in spans[1:])
@@ -327,10 +323,10 @@ def _spans(best: dict[int, str]) -> list[tuple[str, int, int]]:
     return spans
 
 
-def _sampling_words(schemes: "Sequence[SchemeConfig]", charged: "Sequence[SchemeConfig]", slots_per_frame: int) -> str:
-    """What the offline schemes' samples cost in this figure."""
-    words = []
-    for scheme in schemes:
+def _air_time(results: Results, plot: "Plot", charged: "Sequence[SchemeConfig]") -> str:
+    """What pilots take of a slot, and what the offline schemes' samples cost in this figure."""
+    clock, words = results.scenario.clock, []
+    for scheme in results.schemes(plot.schemes):
         if scheme in charged:
             words.append(f"{scheme.name} is charged {scheme.num_samples} silent sampling slots first")
         elif scheme.samples_before:
@@ -338,7 +334,8 @@ def _sampling_words(schemes: "Sequence[SchemeConfig]", charged: "Sequence[Scheme
         elif scheme.timescale == "offline" and scheme.cadence != "fixed":
             meanwhile = "in silence" if scheme.sampling == "inside_silent" else "with payload through random phases"
             words.append(f"{scheme.name} takes {scheme.num_samples} samples in its first slots, {meanwhile}")
-    return "; ".join(words) + f" ($T_s$ = {slots_per_frame}). " if words else ""
+    sampling = "; ".join(words) + f" ($T_s$ = {clock.slots_per_frame})." if words else ""
+    return f"Net of pilot air time in slots of {clock.symbols_per_slot} symbols ({1e3 * clock.slot_s:g} ms). {sampling}".rstrip()
 
 
 def _first_evaluated_frame(results: Results) -> int:
