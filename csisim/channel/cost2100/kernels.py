@@ -24,6 +24,12 @@ def state_of(key, index):
 
 
 @kernel
+def distance3(a, b):
+    """Distance of two points."""
+    return math.sqrt((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 + (a[2] - b[2]) ** 2)
+
+
+@kernel
 def region_table(key, law):
     """Visibility regions (n, 2) and where the regions of each cluster begin (clusters + 1), both of one environment."""
     state = state_of(key, TABLE)
@@ -98,6 +104,19 @@ def around_users(keys, law, users, points, gains, radii):
     for d in range(users.shape[0]):
         for k in range(users.shape[1]):
             radii[d, k] = local_cluster(keys[d, k], law, users[d, k], points[d, k], gains[d, k])
+
+
+@kernel
+def follow(keys, users, radii, points):
+    """Draw the points (D, K, n, 3) of clusters around users anew that have fallen behind by more than the clusters' radius."""
+    fresh = np.empty((1, 3))
+    for d in range(users.shape[0]):
+        for k in range(users.shape[1]):
+            state = state_of(keys[d, k], LOCAL)
+            for i in range(points.shape[2]):
+                if distance3(points[d, k, i], users[d, k]) > radii[d, k]:
+                    scatter_ball(state, users[d, k], radii[d, k], fresh)
+                    points[d, k, i] = fresh[0]
 
 
 @kernel
@@ -177,12 +196,6 @@ def far_cluster(key, law, regions, bs_points, ms_points, gains):
         link = law.link_min - law.link_mean * math.log(uniform(state))
     unit_gains(state, spread[0], gains)
     return bs_centre, ms_centre, link
-
-
-@kernel
-def distance3(a, b):
-    """Distance of two points."""
-    return math.sqrt((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 + (a[2] - b[2]) ** 2)
 
 
 @kernel
