@@ -37,7 +37,7 @@ def region_table(key, law):
     if law.num_far_poisson:
         num_far = max(1.0, float(poisson(state, law.num_far)))
     core = law.region_radius - law.region_rim
-    count = int(round(num_far * (law.cell_radius / core) ** 2))
+    count = round(num_far * (law.cell_radius / core) ** 2)
     first = np.empty(count + 1, np.int64)
     num_clusters, taken = 0, 0
     while taken < count:
@@ -339,4 +339,4 @@ def illuminate(keys, law, users, scatterers, with_angles, out):
                     out.aod[d, k, count], out.eod[d, k, count] = azimuth, elevation
                     out.aoa[d, k, count], out.eoa[d, k, count] = azimuth + math.pi, -elevation
                 count += 1
-            out.count[d, k], out.loss_db[d, k] = count, 20.0 * math.log10(loss)
+            out.num_paths[d, k], out.loss_db[d, k] = count, 20.0 * math.log10(loss)

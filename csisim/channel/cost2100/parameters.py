@@ -44,7 +44,8 @@ class Lognormal(Settings):
         if self.mean is not None and self.std is not None:
             variance = np.log1p((self.std / self.mean) ** 2)
             return self.mean * float(np.exp(-variance / 2)), 10 * float(np.log10(np.e) * np.sqrt(variance))
-        assert self.median is not None and self.sigma_db is not None
+        assert self.median is not None
+        assert self.sigma_db is not None
         return self.median, self.sigma_db
 
 

@@ -28,7 +28,7 @@ class Scatterers(NamedTuple):
 
 
 class PathList(NamedTuple):
-    """Paths (D, K, P) of users, padded beyond ``count`` with amplitude 0; the line of sight is the last."""
+    """Paths (D, K, P) of users, padded beyond ``num_paths`` with amplitude 0; the line of sight is the last."""
 
     aod: np.ndarray  # rad, from the x axis
     eod: np.ndarray
@@ -36,7 +36,7 @@ class PathList(NamedTuple):
     eoa: np.ndarray
     delay: np.ndarray  # s
     amplitude: np.ndarray  # complex
-    count: np.ndarray  # (D, K)
+    num_paths: np.ndarray  # (D, K), line of sight counted
     k_factor: np.ndarray  # (D, K) linear, 0: no line of sight
     num_visible: np.ndarray  # (D, K) visible far clusters
     loss_db: np.ndarray  # (D, K) path gain of the direct distance, negative
@@ -98,9 +98,10 @@ def path_list(keys: np.ndarray, law: Law, users: np.ndarray, what: Scatterers) -
     """The paths of users (D, K, 3) who stand within the reach for which ``what`` was built."""
     most = what.aod.shape[-1] + (law.los_radius > 0)
     shape = users.shape[:2]
-    columns = [np.zeros((*shape, most)) for _ in range(5)]
-    integers = [np.zeros(shape, np.int64) for _ in range(2)]
-    out = PathList(*columns, np.zeros((*shape, most), complex), integers[0], np.zeros(shape), integers[1], np.zeros(shape))
+    aod, eod, aoa, eoa, delay = np.zeros((5, *shape, most))
+    k_factor, loss_db = np.zeros((2, *shape))
+    num_paths, num_visible = np.zeros((2, *shape), np.int64)
+    out = PathList(aod, eod, aoa, eoa, delay, np.zeros((*shape, most), complex), num_paths, k_factor, num_visible, loss_db)
     illuminate(keys, law, users, what, True, out)
     return out
 

@@ -112,6 +112,6 @@ def generate(config: Preset, count: int, start: int = 0) -> Drops:
         paths, sizes = draw_paths(drops[block], numbers_of_law, where, config.reference("needs_a_cluster"))
         stats[block] = describe(paths, where, numbers_of_law.bs, sizes)[:, 0]
         matrices[block] = delay_angle(
-            paths.amplitude[:, 0], paths.delay[:, 0], paths.aod[:, 0], points, paths.count[:, 0], convention=config.convention
+            paths.amplitude[:, 0], paths.delay[:, 0], paths.aod[:, 0], points, paths.num_paths[:, 0], convention=config.convention
         )
     return Drops(matrices, users[:, :2].astype(np.float32), stats, COLUMNS, config.note)

@@ -59,7 +59,7 @@ class Cost2100:
         corner = np.hypot(*(config.half_side_m + np.abs(self.law.cell_centre)))
         if corner > parameters.cell_radius_m:
             raise CsisimError(
-                f"cost2100: users up to {corner:.0f} m away leave the disc of {parameters.cell_radius_m:g} m that {parameters.name} covers; "
+                f"cost2100: users up to {corner:.0f} m away leave the {parameters.cell_radius_m:g} m disc that {parameters.name} covers; "
                 f"choose a smaller half_side_m ({config.half_side_m:g}) or move the base station"
             )
         self.grids = config.rx_array.grid(dims.num_rx), config.tx_array.grid(dims.num_tx)
