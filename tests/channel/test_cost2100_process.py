@@ -117,3 +117,15 @@ def test_users_outside_the_covered_disc_are_refused():
 def test_number_of_subcarriers_must_be_the_links():
     with pytest.raises(CsisimError, match="subcarriers"):
         Cost2100(Cost2100Config(num_subcarriers=2), DIMS, Streams(1), 1e-3)
+
+
+def test_a_position_may_be_a_list_as_in_yaml():
+    config = Cost2100Config.model_validate({"kind": "cost2100", "bs_m": [1, 2.0, 3.0]})
+    assert config.bs_m == (1.0, 2.0, 3.0)
+    assert Cost2100Config.model_validate(config.model_dump(mode="json")) == config
+
+
+def test_expected_paths_are_about_those_that_are_built():
+    c = channel(Dims(**{**DIMS.__dict__, "drops": 64}))
+    c.begin_superframe(0)
+    assert 0.6 < c.config.expected_paths / c.scatterers.num_paths.max() < 1.6

@@ -160,11 +160,13 @@ def far_cluster(key, law, regions, bs_points, ms_points, gains):
 
     Returns the centre at the base station and at the user, and the link delay between them.
     """
-    state = np.full(1, key)
+    state = np.empty(1, np.uint64)
+    state[0] = key
     spread = np.empty(6)
     large_scale(state, law, spread)
     chosen = min(int(uniform(state) * len(regions)), len(regions) - 1)
-    region = np.array([regions[chosen, 0], regions[chosen, 1], 0.0])
+    region = np.zeros(3)
+    region[0], region[1] = regions[chosen, 0], regions[chosen, 1]
     bearing = math.atan2(region[1] - law.bs[1], region[0] - law.bs[0])
     single = uniform(state) <= law.single_fraction
     distance = law.nearest + (law.farthest - law.nearest) * uniform(state)
@@ -173,17 +175,21 @@ def far_cluster(key, law, regions, bs_points, ms_points, gains):
         law.bs, distance, bearing + law.bearing[0] + law.bearing[1] * azimuth, law.elevation[0] + law.elevation[1] * elevation
     )
     half_bs = math.tan(0.5 * spread[3])
-    radii = np.array([0.5 * _C0 * spread[1], distance * half_bs, distance * math.tan(0.5 * spread[2])])
+    radii = np.empty(3)
+    radii[0], radii[1], radii[2] = 0.5 * _C0 * spread[1], distance * half_bs, distance * math.tan(0.5 * spread[2])
     offsets = np.empty((law.num_mpcs, 3))
-    flat = offsets.ravel()
-    for i in range(0, len(flat) - 1, 2):
-        flat[i], flat[i + 1] = pair(state)
-    if len(flat) % 2:
-        flat[-1], _ = pair(state)
+    spare = 0.0
+    for i in range(3 * law.num_mpcs):  # normal numbers come in pairs
+        if i % 2:
+            offsets[i // 3, i % 3] = spare
+        else:
+            offsets[i // 3, i % 3], spare = pair(state)
     place(bs_centre, law.bs, radii, offsets, bs_points)
     ms_centre, link = bs_centre, 0.0
     if single:
-        ms_points[:] = bs_points
+        for i in range(law.num_mpcs):
+            for axis in range(3):
+                ms_points[i, axis] = bs_points[i, axis]
     else:
         reach = distance * half_bs / math.tan(0.5 * spread[5])  # so that both ends are equally wide
         azimuth, elevation = pair(state)
@@ -258,7 +264,8 @@ def scatter(keys, law, users, reach, local_points, local_gains, out):
                     bs_centre, ms_centre, link = far_cluster(
                         child(keys[d], CLUSTERS + c), law, regions[first[c] : first[c + 1]], bs_points, ms_points, gains
                     )
-                    out.centre[d, k, cluster] = ms_centre
+                    for axis in range(3):
+                        out.centre[d, k, cluster, axis] = ms_centre[axis]
                     out.centre_delay[d, k, cluster] = distance3(law.bs, bs_centre) / _C0 + link
                     path = _append(law, bs_points, ms_points, gains, link, cluster, out, d, k, path)
                     cluster += 1
@@ -272,7 +279,8 @@ def _append(law, bs_points, ms_points, gains, link, cluster, out, d, k, path):
         dx, dy, dz = bs_points[i, 0] - law.bs[0], bs_points[i, 1] - law.bs[1], bs_points[i, 2] - law.bs[2]
         out.aod[d, k, path], out.eod[d, k, path] = math.atan2(dy, dx), math.atan2(dz, math.hypot(dx, dy))
         out.delay[d, k, path] = math.sqrt(dx * dx + dy * dy + dz * dz) / _C0 + link
-        out.point[d, k, path] = ms_points[i]
+        for axis in range(3):
+            out.point[d, k, path, axis] = ms_points[i, axis]
         out.gain[d, k, path], out.cluster[d, k, path] = gains[i], cluster
         path += 1
     return path

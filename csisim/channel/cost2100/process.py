@@ -28,7 +28,7 @@ class Cost2100Config(Component):
     parameters: str = Field("indoor_hall_5ghz", description="a packaged parameter set, or the path of one's own .yaml file")
     reference: Reference = Field(Reference(), description="version of the reference code, and each of its peculiarities")
     num_subcarriers: int = Field(1, ge=1, description="subcarriers, evenly spaced over the set's band")
-    bs_m: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="position of the base station")
+    bs_m: tuple[float, float, float] = Field((0.0, 0.0, 0.0), strict=False, description="position of the base station")
     half_side_m: float = Field(10.0, gt=0, description="users stay within a square of twice this side around the origin")
     speed_mps: float = Field(1.0, ge=0, description="speed of the users")
     superframe_s: float = Field(1.0, gt=0, description="time from the beginning of a superframe to that of the next")
@@ -39,6 +39,14 @@ class Cost2100Config(Component):
     )
     tx_array: AntennaArray = Field(Ula(), description="transmit array; a line lies along the x axis")
     rx_array: AntennaArray = Field(Ula(), description="receive array; a line lies along the x axis")
+
+    @property
+    def expected_paths(self) -> int:
+        """About how many paths a user has in the longest list of a block: mean of visible clusters and three deviations."""
+        parameters = parameter_set(self.parameters)
+        walk = 1 + 0.5 * self.speed_mps * self.superframe_s / parameters.visibility.radius_m
+        mean = parameters.expected_visible_regions * walk**2
+        return parameters.num_mpcs * round(mean + 3 * mean**0.5 + parameters.local_bs + parameters.local_ms)
 
 
 class Cost2100:
