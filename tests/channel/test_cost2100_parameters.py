@@ -80,3 +80,13 @@ def test_a_version_sets_the_switches_that_are_left_open():
     assert Reference(version=2018)("needs_a_cluster")
     assert not Reference(version=2017)("needs_a_cluster")
     assert not Reference(version=2017, coherent_k_factor=False)("coherent_k_factor")
+
+
+def test_slips_of_units_can_be_mended(tmp_path):
+    zero = np.zeros(3)
+    indoor, outdoor = parameter_set("indoor_hall_5ghz"), parameter_set("semi_urban_300mhz_los")
+    assert [law(indoor, Reference(unit_slips=slips), zero).cutoff for slips in (True, False)] == pytest.approx([0.1, 1e-7])
+    spreads = [np.degrees(law(outdoor, Reference(unit_slips=slips), zero).medians[2]) for slips in (True, False)]
+    assert spreads == pytest.approx([90.41, 1.578], rel=1e-4)
+    with pytest.raises(CsisimError, match="cutoff_us"):
+        parameter_set(changed(tmp_path, intended={"cutoff_us": -1}))

@@ -5,7 +5,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from csisim.channel.cost2100.parameters import Reference
 from csisim.channel.cost2100.process import Cost2100, Cost2100Config
 from csisim.channel.cost2100.transfer import frequency_response
 from csisim.errors import CsisimError
@@ -26,7 +25,7 @@ def channel(dims=DIMS, slot_s=1e-3, **settings):
     [
         {},
         OUTDOOR | {"normalisation": "per_drop"},
-        {"reference": Reference(version=2017), "bs_m": (10.0, 10.0, 0.0)},
+        {"reference_version": 2017, "bs_m": (10.0, 10.0, 0.0)},
         {"tx_array": {"kind": "upa", "rows": 2, "columns": 8}},
     ],
 )

@@ -47,6 +47,8 @@ class Law(NamedTuple):
 
 def law(parameters: ParameterSet, reference: Reference, bs: np.ndarray) -> Law:
     """The numbers of a parameter set for a base station at ``bs`` (3,)."""
+    if not reference.unit_slips:
+        parameters = parameters.mended
     spreads = (
         parameters.delay_spread_ns,
         parameters.elevation_spread_bs_deg,
@@ -63,9 +65,6 @@ def law(parameters: ParameterSet, reference: Reference, bs: np.ndarray) -> Law:
     bearing = np.array([parameters.bearing.mean_deg, parameters.bearing.std_deg])
     if not reference("bearing_degrees_as_radians"):
         bearing = np.radians(bearing)
-    slipped = reference.cutoff_slip or parameters.intended_cutoff_us is None
-    cutoff_us = parameters.cutoff_us if slipped else parameters.intended_cutoff_us
-    assert cutoff_us is not None
     bs = np.asarray(bs, float)
     return Law(
         bs=bs,
@@ -82,7 +81,7 @@ def law(parameters: ParameterSet, reference: Reference, bs: np.ndarray) -> Law:
         local_bs=parameters.local_bs,
         local_ms=parameters.local_ms,
         decay=1e6 * parameters.decay_per_us,
-        cutoff=1e-6 * cutoff_us,
+        cutoff=1e-6 * parameters.cutoff_us,
         los_cutoff=float(sight.cutoff_m),
         los_radius=float(sight.radius_m),
         los_first_quadrant=reference.sight_in_first_quadrant,

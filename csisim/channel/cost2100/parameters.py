@@ -103,8 +103,7 @@ class ParameterSet(Settings):
     local_bs: bool = Field(description="a cluster around the base station")
     local_ms: bool = Field(description="a cluster around every user")
     decay_per_us: float = Field(ge=0, description="k_tau of the cluster attenuation exp(-k_tau excess), natural units")
-    cutoff_us: float = Field(gt=0, description="excess delay tau_B at which the attenuation stops, as the reference uses it")
-    intended_cutoff_us: float | None = Field(None, gt=0, description="the same, where the reference slips a unit")
+    cutoff_us: float = Field(gt=0, description="excess delay tau_B at which the attenuation stops")
     line_of_sight: LineOfSight
     shadowing_db: NonNegative
     delay_spread_ns: Lognormal
@@ -119,6 +118,9 @@ class ParameterSet(Settings):
     link_mean_ns: NonNegative = Field(description="mean of the exponential part of a twin's link delay")
     link_min_ns: NonNegative = Field(description="its least value")
     path_loss: PathLoss = PathLoss()
+    intended: dict[str, Any] = Field(
+        {}, description="fields as they were meant, where the reference slips a unit; see the switch unit_slips"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "ParameterSet":
@@ -137,6 +139,17 @@ class ParameterSet(Settings):
             raise ValueError(f"correlations: the matrix of {', '.join(LARGE_SCALE)} is not positive definite "
                              f"(smallest eigenvalue {eigenvalues.min():.3g})")  # fmt: skip
         return self
+
+    @model_validator(mode="after")
+    def _intended_is_valid(self) -> "ParameterSet":
+        if self.intended:
+            _ = self.mended
+        return self
+
+    @property
+    def mended(self) -> "ParameterSet":
+        """The set without slips of units."""
+        return ParameterSet.model_validate(self.model_dump() | self.intended | {"intended": {}})
 
     @property
     def correlation(self) -> np.ndarray:
@@ -168,13 +181,9 @@ class ParameterSet(Settings):
         return self.num_far * (radius / (radius - self.visibility.transition_m)) ** 2
 
 
-class Reference(Settings):
-    """What the reference code does and a clean model would not, one switch each; a version sets their defaults.
+class Peculiarities(Settings):
+    """What the reference code does and a clean model would not, one switch each; what is left open, the version decides."""
 
-    The 2018 version corrected most of what the 2017 version (with which the public CsiNet data were made) has.
-    """
-
-    version: Literal[2018, 2017] = Field(2018, description="version of the public MATLAB code")
     bearing_degrees_as_radians: bool | None = Field(None, description="2017: a cluster's bearing in degrees is added to radians")
     regions_around_base_station: bool | None = Field(None, description="2017: regions around the base station; 2018: around the origin")
     shared_height: bool | None = Field(None, description="2017: a twin's height at the user is that at the base station")
@@ -182,7 +191,16 @@ class Reference(Settings):
     carrier_phase_twice: bool | None = Field(None, description="2017: amplitudes carry the phase of the carrier a further time")
     needs_a_cluster: bool | None = Field(None, description="2018: an environment in which a user sees no cluster is drawn again")
     sight_in_first_quadrant: bool = Field(True, description="the line of sight's region lies to the north-east of the base station")
-    cutoff_slip: bool = Field(True, description="tau_B as the reference uses it, unit slips included")
+    unit_slips: bool = Field(True, description="parameters as the reference uses them, slips of units included")
+
+
+class Reference(Peculiarities):
+    """The reference code: a version and its peculiarities.
+
+    The 2018 version corrected most of what the 2017 version (with which the public CsiNet data were made) has.
+    """
+
+    version: Literal[2018, 2017] = Field(2018, description="version of the public MATLAB code")
 
     def __call__(self, switch: str) -> bool:
         """The switch as it stands: as it was set, or as the version has it."""

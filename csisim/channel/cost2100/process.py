@@ -10,7 +10,7 @@ from csisim.channel.base import FactoredState, Paths
 from csisim.channel.cost2100.draws import keys
 from csisim.channel.cost2100.kernels import follow
 from csisim.channel.cost2100.law import law
-from csisim.channel.cost2100.parameters import Reference, parameter_set
+from csisim.channel.cost2100.parameters import Peculiarities, Reference, parameter_set
 from csisim.channel.cost2100.paths import PathList, Scatterers, local_clusters, path_list, scatterers
 from csisim.channel.normalisation import MEAN_POWER, Normalisation, per_drop_scale
 from csisim.channel.steering import RayGeometry
@@ -26,7 +26,8 @@ class Cost2100Config(Component):
 
     kind: Literal["cost2100"] = "cost2100"
     parameters: str = Field("indoor_hall_5ghz", description="a packaged parameter set, or the path of one's own .yaml file")
-    reference: Reference = Field(Reference(), description="version of the reference code, and each of its peculiarities")
+    reference_version: Literal[2018, 2017] = Field(2018, description="version of the public MATLAB code that is followed")
+    peculiarities: Peculiarities = Field(Peculiarities(), description="what that code does and a clean model would not; see each")
     num_subcarriers: int = Field(1, ge=1, description="subcarriers, evenly spaced over the set's band")
     bs_m: tuple[float, float, float] = Field((0.0, 0.0, 0.0), strict=False, description="position of the base station")
     half_side_m: float = Field(10.0, gt=0, description="users stay within a square of twice this side around the origin")
@@ -63,7 +64,8 @@ class Cost2100:
             raise CsisimError(f"cost2100: {config.num_subcarriers} subcarriers configured, but the link has {dims.num_subcarriers}")
         parameters = parameter_set(config.parameters)
         self.config, self.dims, self.streams, self.slot_s = config, dims, streams, slot_s
-        self.law = law(parameters, config.reference, np.array(config.bs_m))
+        reference = Reference(version=config.reference_version, **config.peculiarities.model_dump())
+        self.law = law(parameters, reference, np.array(config.bs_m))
         corner = np.hypot(*(config.half_side_m + np.abs(self.law.cell_centre)))
         if corner > parameters.cell_radius_m:
             raise CsisimError(
