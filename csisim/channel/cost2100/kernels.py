@@ -289,33 +289,13 @@ def _append(law, bs_points, ms_points, gains, link, cluster, out, d, k, path):
 @kernel
 def illuminate(keys, law, users, scatterers, with_angles, out):
     """Delays, amplitudes and (``with_angles``) angles of what users (D, K, 3) see now, into the :class:`PathList` ``out``."""
-    rim = math.sqrt(law.wavelength * law.region_rim)
     for d in range(users.shape[0]):
-        state = state_of(keys[d], SIGHT)
-        k_factor = law.k_median * math.exp(law.k_sigma * pair(state)[0])
-        sight_x, sight_y = uniform(state), uniform(state)
-        if not law.los_first_quadrant:
-            sight_x, sight_y = 2.0 * sight_x - 1.0, 2.0 * sight_y - 1.0
-        spare = law.los_cutoff - law.los_radius
-        sight_x, sight_y = law.bs[0] + spare * sight_x, law.bs[1] + spare * sight_y
+        sight = _sight(keys[d], law)
         for k in range(users.shape[1]):
             user = users[d, k]
             direct = distance3(law.bs, user)
             loss = 10.0 ** (-(law.loss_slope * math.log10(direct) + law.loss_offset) / 20.0)
-            weight = np.zeros(scatterers.num_clusters[d, k])
-            for v in range(scatterers.num_regions[d, k]):
-                away = math.hypot(scatterers.region[d, k, v, 0] - user[0], scatterers.region[d, k, v, 1] - user[1])
-                if away < law.region_radius:
-                    y = away - (law.region_radius - law.region_rim)
-                    gain = 0.5 - math.atan(2.0 * math.sqrt(2.0) * y / rim) / math.pi
-                    c = scatterers.region_cluster[d, k, v]
-                    weight[c] = max(weight[c], gain)
-            visible = 0
-            floor = math.exp(-law.decay * (law.cutoff - direct / _C0))
-            for c in range(len(weight)):
-                excess = scatterers.centre_delay[d, k, c] + distance3(scatterers.centre[d, k, c], user) / _C0 - direct / _C0
-                visible += weight[c] > 0.0
-                weight[c] *= math.sqrt(max(math.exp(-law.decay * excess), floor))
+            weight, out.num_visible[d, k] = _weights(law, user, direct / _C0, scatterers, d, k)
             coherent, power = 0.0j, 0.0
             count = scatterers.num_paths[d, k]
             for p in range(count):
@@ -333,18 +313,56 @@ def illuminate(keys, law, users, scatterers, with_angles, out):
                     out.aod[d, k, p], out.eod[d, k, p] = scatterers.aod[d, k, p], scatterers.eod[d, k, p]
                     dx, dy, dz = point[0] - user[0], point[1] - user[1], point[2] - user[2]
                     out.aoa[d, k, p], out.eoa[d, k, p] = math.atan2(dy, dx), math.atan2(dz, math.hypot(dx, dy))
-            out.k_factor[d, k], out.num_visible[d, k] = 0.0, visible
             if law.los_radius > 0.0:
-                dx, dy, dz = user[0] - law.bs[0], user[1] - law.bs[1], user[2] - law.bs[2]
-                amplitude = 0.0j
-                if direct <= law.los_cutoff and math.hypot(user[0] - sight_x, user[1] - sight_y) <= law.los_radius:
-                    scattered = coherent.real**2 + coherent.imag**2 if law.coherent_k else power
-                    amplitude = complex(math.sqrt(k_factor * scattered), 0.0)
-                    out.k_factor[d, k] = k_factor
-                out.delay[d, k, count], out.amplitude[d, k, count] = math.hypot(dx, dy) / _C0, amplitude
-                if with_angles:
-                    azimuth, elevation = math.atan2(dy, dx), math.atan2(dz, math.hypot(dx, dy))
-                    out.aod[d, k, count], out.eod[d, k, count] = azimuth, elevation
-                    out.aoa[d, k, count], out.eoa[d, k, count] = azimuth + math.pi, -elevation
+                scattered = coherent.real**2 + coherent.imag**2 if law.coherent_k else power
+                _direct_path(law, user, sight, scattered, with_angles, out, d, k, count)
                 count += 1
             out.num_paths[d, k], out.loss_db[d, k] = count, 20.0 * math.log10(loss)
+
+
+@kernel
+def _sight(key, law):
+    """An environment's K factor, and the centre (x, y) of the region in which there is a line of sight."""
+    state = state_of(key, SIGHT)
+    k_factor = law.k_median * math.exp(law.k_sigma * pair(state)[0])
+    x, y = uniform(state), uniform(state)
+    if not law.los_first_quadrant:
+        x, y = 2.0 * x - 1.0, 2.0 * y - 1.0
+    spare = law.los_cutoff - law.los_radius
+    return k_factor, law.bs[0] + spare * x, law.bs[1] + spare * y
+
+
+@kernel
+def _weights(law, user, direct_s, scatterers, d, k):
+    """Amplitude weight of each far cluster, visibility gain times attenuation, and how many are visible."""
+    rim = math.sqrt(law.wavelength * law.region_rim)
+    weight = np.zeros(scatterers.num_clusters[d, k])
+    for v in range(scatterers.num_regions[d, k]):
+        away = math.hypot(scatterers.region[d, k, v, 0] - user[0], scatterers.region[d, k, v, 1] - user[1])
+        if away < law.region_radius:
+            y = away - (law.region_radius - law.region_rim)
+            gain = 0.5 - math.atan(2.0 * math.sqrt(2.0) * y / rim) / math.pi
+            c = scatterers.region_cluster[d, k, v]
+            weight[c] = max(weight[c], gain)
+    visible = 0
+    floor = math.exp(-law.decay * (law.cutoff - direct_s))
+    for c in range(len(weight)):
+        excess = scatterers.centre_delay[d, k, c] + distance3(scatterers.centre[d, k, c], user) / _C0 - direct_s
+        visible += weight[c] > 0.0
+        weight[c] *= math.sqrt(max(math.exp(-law.decay * excess), floor))
+    return weight, visible
+
+
+@kernel
+def _direct_path(law, user, sight, scattered, with_angles, out, d, k, place_in_list):
+    """The line of sight, real and positive; of amplitude 0 where there is none."""
+    k_factor, sight_x, sight_y = sight
+    dx, dy, dz = user[0] - law.bs[0], user[1] - law.bs[1], user[2] - law.bs[2]
+    seen = distance3(law.bs, user) <= law.los_cutoff and math.hypot(user[0] - sight_x, user[1] - sight_y) <= law.los_radius
+    out.k_factor[d, k] = k_factor if seen else 0.0
+    out.amplitude[d, k, place_in_list] = complex(math.sqrt(out.k_factor[d, k] * scattered), 0.0)
+    out.delay[d, k, place_in_list] = math.hypot(dx, dy) / _C0  # the reference measures it in the plane
+    if with_angles:
+        azimuth, elevation = math.atan2(dy, dx), math.atan2(dz, math.hypot(dx, dy))
+        out.aod[d, k, place_in_list], out.eod[d, k, place_in_list] = azimuth, elevation
+        out.aoa[d, k, place_in_list], out.eoa[d, k, place_in_list] = azimuth + math.pi, -elevation

@@ -94,15 +94,15 @@ def local_clusters(keys: np.ndarray, law: Law, users: np.ndarray) -> tuple[np.nd
     return points, gains, radii
 
 
-def path_list(keys: np.ndarray, law: Law, users: np.ndarray, what: Scatterers) -> PathList:
-    """The paths of users (D, K, 3) who stand within the reach for which ``what`` was built."""
+def path_list(keys: np.ndarray, law: Law, users: np.ndarray, what: Scatterers, angles: bool = True) -> PathList:
+    """The paths of users (D, K, 3) who stand within the reach for which ``what`` was built; without angles, these are 0."""
     most = what.aod.shape[-1] + (law.los_radius > 0)
     shape = users.shape[:2]
     aod, eod, aoa, eoa, delay = np.zeros((5, *shape, most))
     k_factor, loss_db = np.zeros((2, *shape))
     num_paths, num_visible = np.zeros((2, *shape), np.int64)
     out = PathList(aod, eod, aoa, eoa, delay, np.zeros((*shape, most), complex), num_paths, k_factor, num_visible, loss_db)
-    illuminate(keys, law, users, what, True, out)
+    illuminate(keys, law, users, what, angles, out)
     return out
 
 

@@ -134,9 +134,9 @@ class Cost2100:
         run = self._run(np.exp(2j * np.pi * turns), spacing)
         return (next(run) for _ in range(count))
 
-    def _paths(self, slot: int) -> PathList:
+    def _paths(self, slot: int, angles: bool = True) -> PathList:
         time_s = self.superframe * self.config.superframe_s + slot * self.slot_s
-        return path_list(self.keys, self.law, self.users(time_s), self._seen)
+        return path_list(self.keys, self.law, self.users(time_s), self._seen, angles)
 
     def _responses(self, paths: PathList) -> RayGeometry:
         """Array responses; the transmit side's phase is exp(-j 2 pi d/lambda n cos AoD), as the reference writes it."""
@@ -157,7 +157,7 @@ class Cost2100:
         """States ``spacing`` slots apart over the superframe's geometry; ``phasors`` (D, K, P) turn the paths."""
         geometry, scale, slot = self._geometry, self._scale, 0
         while True:
-            paths = self._paths(slot)
+            paths = self._paths(slot, angles=False)
             gains = scale * self._gains(paths, phasors)
             if self.config.normalisation == "per_drop":
                 gains *= per_drop_scale(geometry.power(gains), self.dims.num_tx * self.dims.num_rx)
