@@ -19,6 +19,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "channel": {
         "mmwave_clusters": ("csisim.channel.mmwave:MmwaveClusters", "clustered mmWave rays (Kang 2022, eq. 45-46), ULA or UPA"),
         "rayleigh": ("csisim.channel.rayleigh:Rayleigh", "i.i.d. or Kronecker-correlated Rayleigh fading"),
+        "cost2100": (
+            "csisim.channel.cost2100.process:Cost2100",
+            "COST 2100 geometry, users walk through visibility regions",
+        ),
         "trace": ("csisim.channel.trace:Trace", "channels read from a file (CsiNet .mat layout or npz)"),
     },
     "estimator": {

@@ -20,6 +20,7 @@ def working_set(scenario: Scenario) -> int:
     subcarriers = scenario.dims(1).num_subcarriers
     dense = users * subcarriers * system.num_rx * system.num_tx  # complex numbers of a drop, as all counts below
     paths = getattr(scenario.channel, "num_clusters", 0) * getattr(scenario.channel, "num_rays", 0)
+    paths = getattr(scenario.channel, "expected_paths", paths)
     responses = users * paths * (system.num_rx + system.num_tx)
     fresh = getattr(scenario.channel, "statistics", None) == "iid_angles"
     sample = users * subcarriers * paths + fresh * responses if paths and scenario.full_csi.kind == "genie" else dense
