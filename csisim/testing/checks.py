@@ -116,6 +116,8 @@ def check_codec(codec: Any, dims: Dims = DIMS) -> None:
 
 def check_analog(designer: Any, dims: Dims = DIMS) -> None:
     """An analog designer gives beams of the right shape and constant modulus (or orthonormal ones, for the fully digital bound)."""
+    for name in ("cadence", "phase_shifters", "designs_without_samples"):
+        _promise(hasattr(designer, name), f"the class says its {name} (csisim.beamforming.base)")
     rng = np.random.default_rng(1)
     states = [
         DenseState(_draw((dims.drops, dims.num_users, 1, dims.num_rx, dims.num_tx), seed))
@@ -148,6 +150,7 @@ def check_analog(designer: Any, dims: Dims = DIMS) -> None:
 
 def check_digital(designer: Any, dims: Dims = DIMS) -> None:
     """A digital designer meets the power constraint exactly and does not mix the problems of a batch."""
+    _promise(hasattr(designer, "single_user"), "the class says whether it serves a single_user (csisim.beamforming.base)")
     channel = _draw((dims.drops, dims.num_users, 2, dims.num_rx_rf, dims.num_rf))
     constraints: tuple[Literal["per_user", "total"], ...] = ("per_user", "total")
     for constraint in constraints:

@@ -50,6 +50,8 @@ def test_channels(fields):
 
 def test_a_broken_component_is_told_which_promise_it_breaks():
     class Loud:
+        single_user = False
+
         def design(self, channel, noise_power, power, num_streams):
             import numpy as np
 
