@@ -48,10 +48,10 @@ def test_dense_channels_and_wide_path_spaces_fall_back_to_the_antennas(make_link
 def test_bases_are_kept_while_the_responses_stand_still(make_link, small_size):
     link = make_link(small_size(2))
     first, second = (stack([s]) for s in link.slots(2))
-    space = SignalSpace.of(first)
-    assert SignalSpace.follow(second, space) is space
+    space = SignalSpace.of(first, 2)
+    assert SignalSpace.follow(second, space, 2) is space
     other = make_link(small_size(2), seed=2)
-    assert SignalSpace.follow(stack(other.slots(1)), space) is not space
+    assert SignalSpace.follow(stack(other.slots(1)), space, 2) is not space
 
 
 @pytest.mark.parametrize("statistics", ["fixed_clusters", "iid_angles"])

@@ -187,3 +187,19 @@ def test_fully_digital_beams_of_a_dense_channel_stand_still(run, scheme):
     out = run(digital, duplex="fdd", feedback={"loss": 0.5}, channel=dense, drops=8, system={"num_users": 4})["fd"]
     assert out["analog_updated"].sum() == 8  # once per drop
     assert np.nanmean(out["csi_age_slots"]) < 1.5
+
+
+@pytest.mark.parametrize("digital", ["zf", "rzf", "sca", "wmmse"])
+@pytest.mark.parametrize("num_rays", [1, 3])
+def test_fewer_paths_than_streams_do_not_fool_fully_digital_beams(run, scheme, digital, num_rays):
+    """Bases of the signal space keep room for every stream: fully digital is not below hybrid on random phases."""
+    few = {"num_clusters": 1, "num_rays": num_rays, "fading": {"kind": "static"}}
+    system = {"num_streams": 4, "num_rx_rf": 4, "num_rf": 8}
+    bound = scheme("bound", "single", estimator="perfect", analog="none", digital=digital)
+    hybrid = scheme("hybrid", estimator="perfect", digital="rzf")
+    others = [scheme(kind, "single", estimator="perfect", analog=kind) for kind in ("altmin", "svd_phases", "omp")]
+    out = run(bound, hybrid, *others, channel=few, system=system, drops=8, clock={"frames": 1})
+    rate = {name: columns["sum_rate_bps_hz"].mean() for name, columns in out.items()}
+    assert all(np.isfinite(r) and r > 0 for r in rate.values())
+    if digital in ("sca", "wmmse"):  # inversions spend power on streams that have no path, and bound nothing
+        assert rate["bound"] > rate["hybrid"]

@@ -73,7 +73,7 @@ class AltMin(PhaseDesigner):
         rng: np.random.Generator,
         steps: int | None = None,
     ) -> PhaseState:
-        space = SignalSpace.follow(samples, state.space)
+        space = SignalSpace.follow(samples, state.space, state.dims.num_streams)
         config = self.config
         target_f, target_w = digital_target(space, samples, config.target, config.target_iterations, noise_power, power, state.dims)
         fallback_f, fallback_w = for_drops(state.initial, samples.gains.shape[1])

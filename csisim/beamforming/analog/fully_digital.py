@@ -53,7 +53,7 @@ class FullyDigital:
         rng: np.random.Generator,
         steps: int | None = None,
     ) -> FullyDigitalState:
-        return replace(state, space=SignalSpace.follow(samples, state.space))
+        return replace(state, space=SignalSpace.follow(samples, state.space, state.dims.num_streams))
 
     def beams(self, state: FullyDigitalState) -> tuple[np.ndarray, np.ndarray]:
         """Orthonormal bases f (D, t, T') and w (D, K, r, R'); all antennas before the first slot."""

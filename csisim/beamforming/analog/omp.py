@@ -85,7 +85,7 @@ class Omp(PhaseDesigner):
         rng: np.random.Generator,
         steps: int | None = None,
     ) -> PhaseState:
-        space = SignalSpace.follow(samples, state.space)
+        space = SignalSpace.follow(samples, state.space, state.dims.num_streams)
         config = self.config
         target_f, target_w = digital_target(space, samples, config.target, config.target_iterations, noise_power, power, state.dims)
         return state.moved(self._imitate(target_f, state.dims.num_rf), self._imitate(target_w, state.dims.num_rx_rf), space)

@@ -39,11 +39,11 @@ class SignalSpace:
     tx: np.ndarray
 
     @classmethod
-    def of(cls, samples: PathSamples) -> "SignalSpace":
-        """The signal space of all ``samples``."""
+    def of(cls, samples: PathSamples, num_streams: int) -> "SignalSpace":
+        """The signal space of all ``samples``, with room for ``num_streams`` even where there are fewer paths."""
         users_first = np.moveaxis(samples.tx, 2, 1)  # users are further summands of the common row space
-        f = _orthonormal_basis(side_by_side(users_first.reshape(-1, users_first.shape[2], *users_first.shape[3:])))
-        w = _orthonormal_basis(side_by_side(samples.rx))
+        f = _orthonormal_basis(side_by_side(users_first.reshape(-1, users_first.shape[2], *users_first.shape[3:])), num_streams)
+        w = _orthonormal_basis(side_by_side(samples.rx), num_streams)
         return cls._in(f, w, samples)
 
     @classmethod
@@ -53,27 +53,30 @@ class SignalSpace:
         return cls(f, w, left, right, samples.rx, samples.tx)
 
     @classmethod
-    def follow(cls, samples: PathSamples, previous: "SignalSpace | None") -> "SignalSpace":
+    def follow(cls, samples: PathSamples, previous: "SignalSpace | None", num_streams: int) -> "SignalSpace":
         """``previous`` itself while the samples look at the very arrays it was computed from, else a new signal space.
 
         Square bases span everything, whatever the samples: they stay, so that beams made of them need not change.
         """
         if previous is None or previous.f.shape[0] != samples.gains.shape[1]:
-            return cls.of(samples)
+            return cls.of(samples, num_streams)
         if _same_memory(previous.rx, samples.rx) and _same_memory(previous.tx, samples.tx):
             return previous
         if all(basis.shape[-1] == basis.shape[-2] for basis in (previous.f, previous.w)):
             return cls._in(previous.f, previous.w, samples)
-        return cls.of(samples)
+        return cls.of(samples, num_streams)
 
     def coordinates(self, samples: PathSamples) -> np.ndarray:
         """The channels in these bases, w^H H f: (D, K, N, R', T')."""
         return np.moveaxis((self.left * samples.gains[..., None, :]) @ self.right, 0, 2)
 
 
-def _orthonormal_basis(responses: np.ndarray) -> np.ndarray:
-    """Orthonormal columns that span ``responses`` (..., antennas, m); the identity if there are as many as antennas."""
+def _orthonormal_basis(responses: np.ndarray, least: int) -> np.ndarray:
+    """At least ``least`` orthonormal columns that span ``responses`` (..., antennas, m); the identity if m reaches the antennas."""
     *batch, antennas, columns = responses.shape
+    if columns < least:  # a stream without a path of its own still needs a place, orthogonal to all paths
+        spare = np.broadcast_to(np.eye(antennas, least - columns, dtype=responses.dtype), (*batch, antennas, least - columns))
+        responses, columns = np.concatenate([responses, spare], axis=-1), least
     if columns >= antennas:
         return np.broadcast_to(np.eye(antennas, dtype=responses.dtype), (*batch, antennas, antennas))
     return np.linalg.qr(responses)[0]

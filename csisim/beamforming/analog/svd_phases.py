@@ -39,7 +39,7 @@ class SvdPhases(PhaseDesigner):
         rng: np.random.Generator,
         steps: int | None = None,
     ) -> PhaseState:
-        space = SignalSpace.follow(samples, state.space)
+        space = SignalSpace.follow(samples, state.space, state.dims.num_streams)
         channel = space.coordinates(samples)  # (D, K, S, R', T')
         d, k, s, r, t = channel.shape
         right, strength_f = _leading(channel.conj().transpose(0, 1, 4, 2, 3).reshape(d, k, t, s * r))
