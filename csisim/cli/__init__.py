@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 some cells failed, 2 something is wrong with the input, 130 interrupted.
 """
 
+import errno
 from importlib import import_module
 from typing import Any
 
@@ -67,6 +68,11 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except CsisimError as error:
             click.echo(str(error), err=True)
+            ctx.exit(USAGE)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of our output has left; click knows what to do
+                raise
+            click.echo(f"{error.filename or 'input or output'}: {error.strerror or error}", err=True)
             ctx.exit(USAGE)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)

@@ -1,6 +1,9 @@
 """``csisim run``, ``show`` and ``repro`` as a user sees them."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,3 +170,15 @@ def test_wrong_input_is_one_message(csisim):
     assert "no such cell" in csisim("repro", "zzz", status=2).stderr
     assert "several cells begin so" in csisim("repro", "", status=2).stderr
     assert "holds the results of 'small'" in csisim("run", "small.yaml", "--set", "name=big", "-o", "results/small", status=2).stderr
+
+
+def test_an_impossible_output_folder_is_one_line_and_exit_code_2(tmp_path):
+    """What the operating system refuses is told without a traceback."""
+    quickstart = Path(__file__).parents[2] / "scenarios" / "quickstart.yaml"
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    command = [sys.executable, "-c", "from csisim.cli import main; main()", "run", str(quickstart), "-q", "-o", str(blocked / "x")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert str(blocked) in done.stderr
+    assert "Traceback" not in done.stderr
