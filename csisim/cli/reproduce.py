@@ -25,16 +25,15 @@ PAPERS = ("kang2022",)
 @click.option(
     "--scenarios",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path("scenarios/papers"),
-    show_default=True,
-    help="Folder of the papers' scenarios.",
+    help="Folder of the papers' scenarios (default: those that come with csisim).",
 )
-def reproduce(paper: str, item: str, jobs: int | None, output: Path | None, scenarios: Path) -> None:
+def reproduce(paper: str, item: str, jobs: int | None, output: Path | None, scenarios: Path | None) -> None:
     """Measure ITEM of PAPER (e.g. kang2022 table1), print published and measured side by side, and judge.
 
     Only missing records are computed. Exit status: 0 it holds, 1 it does not.
     """
     from csisim.cli.run import tell
+    from csisim.cli.shipped import shipped
     from csisim.errors import CsisimError
     from csisim.papers.base import verdict
     from csisim.records.load import load
@@ -48,7 +47,7 @@ def reproduce(paper: str, item: str, jobs: int | None, output: Path | None, scen
     if item not in known:
         raise CsisimError(f"{paper} {item}: there are {', '.join(known)}")
     reproduction = known[item]
-    loaded = load_scenario(scenarios / reproduction.scenario)
+    loaded = load_scenario((scenarios or shipped() / "papers") / reproduction.scenario)
     root = output or Path("results") / loaded.scenario.name
     with display(False) as shown:
         result = run_sweep(loaded, root, jobs or available_cores(), display=shown)

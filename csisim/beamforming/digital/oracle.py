@@ -11,6 +11,7 @@ from typing import Any, Literal
 from array_api_compat import array_namespace, device
 
 from csisim.phy.dims import PowerBudget
+from csisim.phy.linalg import adjoint
 
 Array = Any
 
@@ -22,7 +23,7 @@ def mmse_combiner(channel: Array, precoder: Array, noise_power: float) -> Array:
     r""":math:`W_k = (\sum_v H_k F_v F_v^H H_k^H + \sigma^2 I)^{-1} H_k F_k` (Kang 2022, eq. 24)."""
     xp = array_namespace(channel)
     received = channel @ _all_streams(precoder)
-    covariance = received @ _adjoint(received) + noise_power * _identity(channel, channel.shape[-2])
+    covariance = received @ adjoint(received) + noise_power * _identity(channel, channel.shape[-2])
     return xp.linalg.solve(covariance, channel @ precoder)
 
 
@@ -32,14 +33,14 @@ def stream_mse(channel: Array, precoder: Array, combiner: Array, noise_power: fl
     .. math:: \epsilon_{kl} = |1 - w_{kl}^H H_k f_{kl}|^2 + \sum_{(m,n) \ne (k,l)} |w_{kl}^H H_k f_{mn}|^2 + \sigma^2 \|w_{kl}\|^2
     """
     xp = array_namespace(channel)
-    gains = _adjoint(combiner) @ (channel @ _all_streams(precoder))
+    gains = adjoint(combiner) @ (channel @ _all_streams(precoder))
     return xp.sum(_squared(_own_streams(precoder) - gains), axis=-1) + noise_power * xp.sum(_squared(combiner), axis=-2)
 
 
 def stream_sinr(channel: Array, precoder: Array, combiner: Array, noise_power: float) -> Array:
     r"""SINR (..., K, n), Kang 2022, eq. 3 with the interference summed over :math:`(m, n) \ne (k, l)`."""
     xp = array_namespace(channel)
-    powers = _squared(_adjoint(combiner) @ (channel @ _all_streams(precoder)))
+    powers = _squared(adjoint(combiner) @ (channel @ _all_streams(precoder)))
     own = xp.real(_own_streams(precoder))
     disturbance = xp.sum((1.0 - own) * powers, axis=-1) + noise_power * xp.sum(_squared(combiner), axis=-2)
     return xp.sum(own * powers, axis=-1) / (disturbance + 1e-30)  # a stream that is switched off: 0 / 0
@@ -111,7 +112,7 @@ def wmmse(
     precoder, before = start, None
     for iteration in range(iterations):
         combiner = mmse_combiner(channel, precoder, noise_power)
-        errors = _identity(channel, start.shape[-1]) - _adjoint(combiner) @ (channel @ precoder)
+        errors = _identity(channel, start.shape[-1]) - adjoint(combiner) @ (channel @ precoder)
         if tolerance > 0.0:
             rate = -xp.sum(xp.linalg.slogdet(errors)[1], axis=-1)
             if iteration >= 20 and bool(xp.all(rate - before < tolerance * rate)):
@@ -133,27 +134,34 @@ def wmmse_reduced(channel: Array, start: Array, noise_power: float, total: float
     num_streams = start.shape[-1]
     rows, columns = num_users * num_rx, num_users * num_streams
     h = xp.reshape(channel, (*batch, rows, num_tx))
-    gram = h @ _adjoint(h)
+    gram = h @ adjoint(h)
     gram_by_user = xp.reshape(gram, (*batch, num_users, num_rx, rows))
+    one_rx, one_stream, one_user = (_identity(channel, size) for size in (num_rx, num_streams, num_users))
+    own_block = xp.repeat(xp.repeat(one_user, num_streams, axis=0), num_streams, axis=1)
     x, received = None, channel @ _all_streams(start)
-    noise = xp.astype(noise_power / total * _norm(start, PowerBudget("total", total)), channel.dtype)
+    power = _trace(start, start)
     for _ in range(iterations):
         own = xp.stack([received[..., k, :, k * num_streams : (k + 1) * num_streams] for k in range(num_users)], axis=-3)
-        combiner = _inverse(received @ _adjoint(received) + noise * _identity(channel, num_rx)) @ own
-        u = _adjoint(combiner)
-        errors = _identity(channel, num_streams) - u @ own
-        mu = noise_power / total * xp.astype(_leak(combiner, combiner @ _inverse(errors)), channel.dtype)
-        # U^H G and U^H (U^H G)^H = U^H G U, user by user
-        half = _adjoint(xp.reshape(u @ gram_by_user, (*batch, columns, rows)))
+        noise = xp.astype(noise_power / total * power, channel.dtype)
+        combiner = _inverse(received @ adjoint(received) + noise * one_rx) @ own
+        u = adjoint(combiner)
+        # U^H G, U^H (H V) and U^H U in one product: many small ones cost more than what they compute
+        projected = u @ xp.concat([gram_by_user, own, combiner], axis=-1)
+        errors = one_stream - projected[..., rows : rows + num_streams]
+        leak = _trace(_inverse(errors), projected[..., rows + num_streams :])
+        mu = xp.astype(noise_power / total * leak, channel.dtype)
+        # (U^H G)^H = G U and then U^H G U, user by user
+        half = xp.matrix_transpose(xp.reshape(xp.conj(projected[..., :rows]), (*batch, columns, rows)))
         system = xp.reshape(u @ xp.reshape(half, (*batch, num_users, num_rx, columns)), (*batch, columns, columns))
-        inverse = xp.linalg.inv(system + _block_diagonal(mu * errors))
-        x = xp.reshape(combiner @ xp.reshape(inverse, (*batch, num_users, num_streams, columns)), (*batch, rows, columns))
-        received = xp.reshape(gram @ x, (*batch, num_users, num_rx, columns))
-        power = xp.sum(xp.conj(x) * xp.reshape(received, x.shape), axis=(-2, -1))
-        noise = noise_power / total * power[..., None, None, None]
+        system = system + own_block * xp.reshape(xp.concat([mu * errors] * num_users, axis=-1), system.shape)
+        inverse = xp.linalg.inv(system)
+        x = combiner @ xp.reshape(inverse, (*batch, num_users, num_streams, columns))
+        received = xp.reshape(gram @ xp.reshape(x, (*batch, rows, columns)), x.shape)
+        power = _trace(x, received)
     if x is None:
         return start
-    precoder = xp.moveaxis(xp.reshape(_adjoint(h) @ x, (*batch, num_tx, num_users, num_streams)), -2, -3)
+    precoder = adjoint(h) @ xp.reshape(x, (*batch, rows, columns))
+    precoder = xp.moveaxis(xp.reshape(precoder, (*batch, num_tx, num_users, num_streams)), -2, -3)
     return normalise(precoder, PowerBudget("total", total))
 
 
@@ -162,11 +170,11 @@ def _best_precoder(
 ) -> Array:
     """The precoder of least weighted error for given combiners and weights; ``weighted`` is combiner times weight."""
     xp = array_namespace(channel)
-    target = _adjoint(channel) @ weighted
-    curvature = xp.sum(target @ _adjoint(_adjoint(channel) @ combiner), axis=-3, keepdims=True)
+    target = adjoint(channel) @ weighted
+    curvature = xp.sum(target @ adjoint(adjoint(channel) @ combiner), axis=-3, keepdims=True)
     if tau == "bisection":
         return _bisect(curvature, target, power)
-    loading = noise_power / power.total * _leak(combiner, weighted)
+    loading = noise_power / power.total * _trace(combiner, weighted)
     system = curvature + xp.astype(loading, channel.dtype) * _identity(channel, channel.shape[-1])
     return normalise(xp.linalg.solve(system, target), power)
 
@@ -177,7 +185,7 @@ def _bisect(curvature: Array, target: Array, power: PowerBudget) -> Array:
     values, vectors = xp.linalg.eigh(curvature)
     strongest = xp.max(values, axis=-1, keepdims=True)
     values = xp.maximum(values, 1e-12 * xp.where(strongest > 0.0, strongest, 1.0))
-    coordinates = _adjoint(vectors) @ target
+    coordinates = adjoint(vectors) @ target
     energy = xp.sum(_squared(coordinates), axis=-1)
     if power.constraint == "total":
         energy = xp.sum(energy, axis=-2, keepdims=True)
@@ -189,11 +197,6 @@ def _bisect(curvature: Array, target: Array, power: PowerBudget) -> Array:
         excessive = xp.sum(energy / (values + middle) ** 2, axis=-1, keepdims=True) > budget
         low, high = xp.where(excessive, middle, low), xp.where(excessive, high, middle)
     return vectors @ (coordinates / xp.astype(values + high, target.dtype)[..., None])
-
-
-def _adjoint(a: Array) -> Array:
-    xp = array_namespace(a)
-    return xp.conj(xp.matrix_transpose(a))
 
 
 def _squared(a: Array) -> Array:
@@ -230,18 +233,10 @@ def _inverse(a: Array) -> Array:
     return xp.reshape(adjugate / determinant[..., None], a.shape)
 
 
-def _block_diagonal(a: Array) -> Array:
-    """(..., K, i, j) to the block diagonal matrix (..., K i, K j)."""
+def _trace(a: Array, b: Array) -> Array:
+    r""":math:`\sum_k \mathrm{Re}\,\mathrm{tr}\, A_k^H B_k`, (..., 1, 1, 1)."""
     xp = array_namespace(a)
-    *batch, blocks, rows, columns = a.shape
-    spread = a[..., :, :, None, :] * _identity(a, blocks)[:, None, :, None]
-    return xp.reshape(spread, (*batch, blocks * rows, blocks * columns))
-
-
-def _leak(combiner: Array, weighted: Array) -> Array:
-    r""":math:`\sum_k \mathrm{tr}\, W_k \Lambda_k W_k^H`, the weighted power of the noise behind the combiners, (..., 1, 1, 1)."""
-    xp = array_namespace(combiner)
-    return xp.sum(xp.real(xp.conj(combiner) * weighted), axis=(-3, -2, -1), keepdims=True)
+    return xp.sum(xp.real(xp.conj(a) * b), axis=(-3, -2, -1), keepdims=True)
 
 
 def _norm(precoder: Array, power: PowerBudget) -> Array:
