@@ -34,9 +34,13 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "codec": {
         "ideal": ("csisim.feedback.ideal:Ideal", "unquantised report, no bits booked"),
         "lloyd_max": ("csisim.feedback.lloyd_max:LloydMax", "scalar Lloyd-Max quantisation of the equivalent channel"),
+        "type1": ("csisim.feedback.codebooks.type1:Type1", "3GPP Type I single-panel codebook, precoders of rank 1 or 2"),
+        "type2": ("csisim.feedback.codebooks.type2:Type2", "3GPP Type II codebook (Release 15), precoders of rank 1 or 2"),
+        "etype2": ("csisim.feedback.codebooks.etype2:EType2", "3GPP enhanced Type II codebook (Release 16), precoders of rank 1 or 2"),
     },
     "analog": {
         "none": ("csisim.beamforming.analog.fully_digital:FullyDigital", "no RF constraint: the fully digital bound"),
+        "ports": ("csisim.beamforming.analog.ports:Ports", "every RF chain drives antennas of its own (one each: fully digital)"),
         "random": ("csisim.beamforming.analog.random_phases:RandomPhases", "random phases"),
         "dft": ("csisim.beamforming.analog.dft:DftCodebook", "the strongest columns of a DFT codebook"),
         "covariance": ("csisim.beamforming.analog.covariance:Covariance", "phases of the long-term covariance's eigenvectors"),

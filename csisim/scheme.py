@@ -21,7 +21,8 @@ from csisim.channel.base import Channel, ChannelState, stack
 from csisim.feedback.report import Report
 from csisim.phy.beams import Beams
 from csisim.phy.dims import Dims, System
-from csisim.phy.metrics import nmse, sgcs
+from csisim.phy.linalg import adjoint
+from csisim.phy.metrics import nmse, precoder_sgcs, sgcs
 from csisim.phy.power import constant_modulus, quantise_phases
 from csisim.phy.rates import mmse_combiner, rate_per_user
 from csisim.random import Streams
@@ -40,7 +41,9 @@ class SchemeConfig(Settings):
     analog: AnalogField = Field(description="analog beamformer")
     digital: DigitalField = Field(description="digital precoder")
     combiner_csi: Literal["estimate", "true_channel"] = Field(
-        "estimate", description="CSI behind the digital combiners: the base station's, or the true channel of the payload's slot"
+        "estimate",
+        description="CSI behind the digital combiners: the base station's, or the true channel of the payload's slot (always, "
+        "where codebooks report precoders)",
     )
     num_samples: int = Field(16, ge=0, description="offline: full-CSI samples per superframe, N_sample")
     sampling: Literal["before", "inside_silent", "inside_random_phases"] = Field(
@@ -105,7 +108,8 @@ class Known:
     Attributes
     ----------
     value : (D, K, S, R, T) complex
-        CSI in orthonormal beam coordinates.
+        CSI in orthonormal beam coordinates. Of reported precoders their adjoints, with R = n: the users' channels behind receive
+        filters of their own, as far as the reports tell.
     measured : (D, K) int
         Slot (since the start of the run) in which each user's part was measured, -1 for never.
     """
@@ -133,8 +137,8 @@ class Payload:
     """What one slot's payload earned, NaN where the base station knows nothing yet."""
 
     rate_user: np.ndarray  # (D, K) bit/s/Hz
-    nmse_csi: np.ndarray  # (D,)
-    sgcs: np.ndarray  # (D,), of the reported channel's dominant directions; FDD only
+    nmse_csi: np.ndarray  # (D,), NaN also where precoders are reported
+    sgcs: np.ndarray  # (D,), of the reported channel's dominant directions or of the reported layers; FDD only
     age_slots: np.ndarray  # (D,), mean over users
 
 
@@ -147,6 +151,7 @@ class Scheme:
         self.codec = build("codec", config.codec)
         self.analog = build("analog", config.analog)
         self.digital = build("digital", config.digital)
+        self.told_precoders = link.fdd and self.codec.content == "precoder"
         self.power, self.noise_power = link.system.power, link.system.noise_power
         self.pilots = pilot_matrix(link.pilots, link.dims.num_rf, link.dims.num_users, link.streams("pilots"))
         self.beams: dict[int, Beams] = {}
@@ -314,6 +319,8 @@ class Scheme:
     def receive(self, sent: Sent, arrived: np.ndarray) -> None:
         """The base station decodes a report; ``arrived`` (D, K) says whose part was not lost."""
         value, self.decoder_state = self.codec.decode(sent.report, self.decoder_state)
+        if self.told_precoders:
+            value = adjoint(value)
         self.learn(value, sent.version, sent.slot, arrived)
 
     def learn(self, value: np.ndarray, version: int, slot: int, arrived: np.ndarray | None = None) -> None:
@@ -346,13 +353,18 @@ class Scheme:
             beams, known = self.beams[int(version)], self.known[int(version)]
             true = self._true_channel(state, int(version))
             precoder, combiner = self.digital.design(known.value, self.noise_power, self.power, dims.num_streams)
-            if combiner is None or self.config.combiner_csi == "true_channel":
-                csi = true if self.config.combiner_csi == "true_channel" else known.value
+            # who reports directions keeps its receive filters to itself, and finds them with the precoded pilots
+            at_users = self.told_precoders or self.config.combiner_csi == "true_channel"
+            if combiner is None or at_users:
+                csi = true if at_users else known.value
                 combiner = mmse_combiner(csi, precoder, self.noise_power)
             result.rate_user[here] = rate_per_user(true, precoder, combiner, self.noise_power, self.link.system.rate)[here]
-            result.nmse_csi[here] = nmse(beams.equivalent(known.value), beams.equivalent(true))[here]
-            if self.link.fdd:
-                result.sgcs[here] = sgcs(known.value[here], true[here])
+            if self.told_precoders:
+                result.sgcs[here] = precoder_sgcs(adjoint(known.value[here]), true[here])
+            else:
+                result.nmse_csi[here] = nmse(beams.equivalent(known.value), beams.equivalent(true))[here]
+                if self.link.fdd:
+                    result.sgcs[here] = sgcs(known.value[here], true[here])
             result.age_slots[here] = (slot - known.measured).mean(axis=1)[here]
         return result
 

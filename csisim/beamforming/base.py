@@ -30,8 +30,8 @@ class AnalogDesigner(Protocol):
     ``cadence``: ``slot`` designers serve the single timescale (one sample, every slot), ``statistics`` designers serve
     offline and online (many samples), ``fixed`` designers need no sample.
 
-    ``phase_shifters``: every entry of the beams has the same modulus. False frees the designer from RF chains altogether: its
-    beams are orthonormal, as many as it likes, and nothing quantises their phases.
+    ``phase_shifters``: every entry of the beams has the same modulus, or is zero where a chain has no antenna (``ports``). False
+    frees the designer from RF chains altogether: its beams are orthonormal, as many as it likes, and nothing quantises their phases.
 
     ``designs_without_samples``: the beams of a fresh state are a design already. Others show the initial phases until they
     have seen a sample.

@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from csisim.channel.base import Paths
+from csisim.channel.base import FactoredState, Paths
 from csisim.channel.fading import AHEAD, Fading, Iid, blocks, statistics_of
 from csisim.channel.normalisation import MEAN_POWER, Normalisation, per_drop_scale
-from csisim.channel.steering import RayGeometry, RayState
+from csisim.channel.steering import PolarisedGeometry, RayGeometry, RayState
 from csisim.errors import CsisimError
-from csisim.phy.arrays import AntennaArray, Ula, phase_steps
+from csisim.phy.arrays import PolarisedArray, Ula, phase_steps, polarisations
 from csisim.phy.dims import Dims
 from csisim.random import Streams
 from csisim.registry import Component
@@ -38,13 +38,16 @@ class MmwaveClustersConfig(Component):
         "averaged over a drop's users",
     )
     gain_variance: float | None = Field(None, gt=0, description="variance of the path gains (normalisation: none); 1 when left out")
-    tx_array: AntennaArray = Field(Ula(), description="transmit array")
-    rx_array: AntennaArray = Field(Ula(), description="receive array")
+    tx_array: PolarisedArray = Field(Ula(), description="transmit array")
+    rx_array: PolarisedArray = Field(Ula(), description="receive array")
+    xpr_db: float = Field(8.0, ge=-60, le=60, description="cross-polarisation ratio of a path's gains (both arrays cross-polarised)")
 
     @model_validator(mode="after")
     def _consistent(self) -> "MmwaveClustersConfig":
         if self.statistics == "iid_angles" and self.fading.kind != "iid":
             raise ValueError(f"iid_angles redraws every path in every slot: fading {self.fading.kind} needs statistics: fixed_clusters")
+        if self.k_factor_db is not None and "cross_polarised" in (self.tx_array.kind, self.rx_array.kind):
+            raise ValueError("a line of sight (k_factor_db) has no polarisation here: cross_polarised arrays need rays alone")
         if self.gain_variance is not None and self.normalisation != "none":
             raise ValueError(f"gain_variance is what normalisation: none leaves free; normalisation {self.normalisation} sets it")
         return self
@@ -55,6 +58,9 @@ class MmwaveClusters:
 
     The state stays factored. With a K factor the rays share 1 / (1 + K) of the power; the rest belongs to a line-of-sight path (the
     last one) whose phase is drawn with the angles and whose modulus is constant.
+
+    Between cross-polarised arrays every ray has an independent gain for each pair of polarisations; between two such arrays the
+    crossed pairs are weaker by ``xpr_db``, at a single-polarised array all are equal, as behind a slant of 45 degrees.
     """
 
     Config = MmwaveClustersConfig
@@ -65,7 +71,10 @@ class MmwaveClusters:
         self.config, self.dims, self.streams, self.slot_s = config, dims, streams, slot_s
         self.shared_statistics = config.statistics == "iid_angles"
         self.grids = config.rx_array.grid(dims.num_rx), config.tx_array.grid(dims.num_tx)
-        self.amplitudes = path_amplitudes(config, dims)
+        self.polarisations = polarisations(config.rx_array), polarisations(config.tx_array)
+        rays = path_amplitudes(config, dims)
+        self.num_rays = len(rays)
+        self.amplitudes = (rays[:, None] * polarised_amplitudes(self.polarisations, config.xpr_db)).reshape(-1).astype(rays.dtype)
 
     def begin_superframe(self, index: int) -> None:
         """Draw new cluster angles (fixed_clusters) and start the fading anew."""
@@ -75,21 +84,22 @@ class MmwaveClusters:
             self._direct = next(self._direct_phasors("channel.clusters", self.dims.drops))
         self._slots = self._run("channel.fading", self.dims.drops, 1, self.config.fading)
 
-    def step(self, slot: int) -> RayState:
+    def step(self, slot: int) -> FactoredState:
         """The next slot's state."""
         return next(self._slots)
 
-    def samples(self, count: int, name: str, spacing: int = 1) -> Iterator[RayState]:
+    def samples(self, count: int, name: str, spacing: int = 1) -> Iterator[FactoredState]:
         """``count`` states of another run of the same fading, ``spacing`` slots apart (independent ones if it is constant)."""
         run = self._run(
             f"channel.samples.{name}", 1 if self.shared_statistics else self.dims.drops, spacing, statistics_of(self.config.fading)
         )
         return (next(run) for _ in range(count))
 
-    def _run(self, name: str, drops: int, spacing: int, fading: Fading) -> Iterator[RayState]:
+    def _run(self, name: str, drops: int, spacing: int, fading: Fading) -> Iterator[FactoredState]:
         """States slot after slot: gains that fade over the superframe's angles, or everything new in every slot."""
         config, dims = self.config, self.dims
-        shape = (drops, config.num_clusters * config.num_rays)
+        pairs = self.polarisations[0] * self.polarisations[1]
+        shape = (drops, config.num_clusters * config.num_rays * pairs)
         gains = fading.run(self._rngs(name), shape, dims.complex_dtype, self.slot_s, spacing)
         if self.shared_statistics:
             geometries, direct = self._geometries(name, drops), self._direct_phasors(name, drops)
@@ -99,11 +109,12 @@ class MmwaveClusters:
             paths = of_rays if of_direct is None else np.concatenate([of_rays, of_direct], axis=-1)
             yield self._state(geometry, paths * self.amplitudes)
 
-    def _state(self, geometry: RayGeometry, gains: np.ndarray) -> RayState:
+    def _state(self, geometry: RayGeometry, gains: np.ndarray) -> FactoredState:
         gains = gains[:, :, None]
         if self.config.normalisation == "per_drop":
             gains *= per_drop_scale(geometry.power(gains), self.dims.num_tx * self.dims.num_rx)
-        return RayState(Paths(geometry, gains))
+        state = FactoredState if isinstance(geometry, PolarisedGeometry) else RayState
+        return state(Paths(geometry, gains))
 
     def _rngs(self, name: str) -> list[np.random.Generator]:
         return [self.streams(name, self.superframe, user) for user in range(self.dims.num_users)]
@@ -112,14 +123,14 @@ class MmwaveClusters:
         """Geometries with independent angles."""
         config = self.config
         arrays = (config.rx_array, config.tx_array)
-        shape = (drops, 2, len(self.amplitudes))  # one draw serves both ends
+        shape = (drops, 2, self.num_rays)  # one draw serves both ends
         ahead = AHEAD if self.shared_statistics else 1
 
         def angles(kind: str, largest_deg: float) -> Iterator[np.ndarray]:
             return blocks(self._rngs(f"{name}.{kind}"), shape, lambda rng, size: self._angles(rng, size, largest_deg), ahead)
 
         azimuths = angles("azimuth", config.max_angle_deg)
-        planar = any(array.kind == "upa" for array in arrays)
+        planar = any(array.kind != "ula" for array in arrays)
         elevations = angles("elevation", config.max_elevation_deg) if planar else repeat(None)
         for azimuth, elevation in zip(azimuths, elevations, strict=False):
             rx, tx = (
@@ -127,7 +138,12 @@ class MmwaveClusters:
                 for end, array in enumerate(arrays)
             )
             for slot in range(len(azimuth)):
-                yield RayGeometry((rx[:, slot], tx[:, slot]), self.grids, self.dims.complex_dtype)
+                yield self._geometry_of((rx[:, slot], tx[:, slot]))
+
+    def _geometry_of(self, steps: tuple[np.ndarray, np.ndarray]) -> RayGeometry:
+        if self.polarisations == (1, 1):
+            return RayGeometry(steps, self.grids, self.dims.complex_dtype)
+        return PolarisedGeometry(steps, self.grids, self.dims.complex_dtype, self.polarisations)
 
     def _angles(self, rng: np.random.Generator, size: tuple[int, ...], largest_deg: float) -> np.ndarray:
         """Angles of one user's paths in radians; ``size`` ends with the paths, the line of sight last."""
@@ -157,3 +173,12 @@ def path_amplitudes(config: MmwaveClustersConfig, dims: Dims) -> np.ndarray:
         k_factor = 10 ** (config.k_factor_db / 10)
         shares = np.append(shares, k_factor) / (1 + k_factor)
     return np.sqrt(dims.num_rx * dims.num_tx * mean_power * shares).astype(dims.real_dtype)
+
+
+def polarised_amplitudes(polarisations: tuple[int, int], xpr_db: float) -> np.ndarray:
+    """Amplitudes (pairs,) of a ray's pairs of polarisations, of unit total power; the transmit polarisation runs fastest."""
+    if polarisations != (2, 2):
+        pairs = polarisations[0] * polarisations[1]
+        return np.full(pairs, pairs**-0.5)
+    crossed = 10 ** (-xpr_db / 10)
+    return np.sqrt(np.array([1, crossed, crossed, 1]) / (2 + 2 * crossed))

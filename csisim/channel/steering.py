@@ -55,6 +55,35 @@ class RayGeometry(Geometry):
         return ((gains @ self._overlap.swapaxes(-1, -2)) * gains.conj()).sum(axis=-1).real
 
 
+class PolarisedGeometry(RayGeometry):
+    """Rays between arrays of which at least one is cross-polarised: a path for every ray and pair of polarisations.
+
+    Path ``(ray * receive polarisations + i) * transmit polarisations + j`` arrives in polarisation i and leaves in j.
+    """
+
+    def __init__(self, steps: tuple[np.ndarray, np.ndarray], grids: tuple[Grid, Grid], dtype: np.dtype, polarisations: tuple[int, int]):
+        super().__init__(steps, grids, dtype)
+        self.polarisations = polarisations
+
+    @cached_property
+    def rx(self) -> np.ndarray:  # type: ignore[override]
+        return self._polarised(0)
+
+    @cached_property
+    def tx(self) -> np.ndarray:  # type: ignore[override]
+        return self._polarised(1)
+
+    def _polarised(self, end: int) -> np.ndarray:
+        """Responses (D, K, N, P) of one end: the array's own in the path's polarisation, nothing in the other."""
+        count = self.polarisations[end]
+        own = responses(self.steps[end], self.grids[end], self.dtype)  # (D, K, N / count, rays)
+        pairs = np.arange(self.polarisations[0] * self.polarisations[1])
+        of_pair = pairs // self.polarisations[1] if end == 0 else pairs % self.polarisations[1]
+        active = np.arange(count)[:, None] == of_pair
+        expanded = own[:, :, None, :, :, None] * active[:, None, None, :]
+        return expanded.reshape(*own.shape[:2], count * own.shape[2], own.shape[3] * len(pairs))
+
+
 class RayState(FactoredState):
     """A state over rays; its matrix comes straight from the angles, whether or not anybody needs the responses."""
 

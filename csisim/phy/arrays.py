@@ -44,10 +44,41 @@ class Upa(Component):
         return self.rows, self.columns
 
 
+class CrossPolarised(Component):
+    """Cross-polarised elements in a line or a plane: antenna ``(polarisation * rows + row) * columns + column``."""
+
+    kind: Literal["cross_polarised"] = "cross_polarised"
+    rows: int = Field(1, ge=1, description="element pairs in a vertical line")
+    columns: int = Field(ge=1, description="element pairs in a horizontal line")
+    spacing: float = Field(0.5, gt=0, description="spacing of the pairs in wavelengths, both ways")
+
+    def grid(self, num_elements: int) -> tuple[int, int]:
+        """Rows and columns of one polarisation.
+
+        Raises
+        ------
+        CsisimError
+            If twice their product is not ``num_elements``.
+        """
+        if 2 * self.rows * self.columns != num_elements:
+            raise CsisimError(
+                f"cross_polarised: 2 x {self.rows} rows x {self.columns} columns are {2 * self.rows * self.columns} elements, "
+                f"but this end of the link has {num_elements} antennas; choose 2 * rows * columns = {num_elements}"
+            )
+        return self.rows, self.columns
+
+
 AntennaArray = Annotated[Ula | Upa, Field(discriminator="kind"), BareKind]
+#: for channels whose paths have a gain for every pair of polarisations
+PolarisedArray = Annotated[Ula | Upa | CrossPolarised, Field(discriminator="kind"), BareKind]
 
 
-def phase_steps(array: Ula | Upa, azimuth: np.ndarray, elevation: np.ndarray | None = None) -> np.ndarray:
+def polarisations(array: Ula | Upa | CrossPolarised) -> int:
+    """How many polarisations the elements have."""
+    return 2 if isinstance(array, CrossPolarised) else 1
+
+
+def phase_steps(array: Ula | Upa | CrossPolarised, azimuth: np.ndarray, elevation: np.ndarray | None = None) -> np.ndarray:
     r"""Phase between neighbouring elements, in radians and always in float64.
 
     Along a row :math:`2\pi \frac{d}{\lambda} \sin\phi \cos\theta` and up a column :math:`2\pi \frac{d}{\lambda} \sin\theta`, with azimuth
@@ -55,7 +86,7 @@ def phase_steps(array: Ula | Upa, azimuth: np.ndarray, elevation: np.ndarray | N
 
     Parameters
     ----------
-    array : Ula or Upa
+    array : Ula, Upa or CrossPolarised
     azimuth : (...) real
     elevation : (...) real, optional
         Ignored by a linear array; zero when left out.
@@ -67,7 +98,7 @@ def phase_steps(array: Ula | Upa, azimuth: np.ndarray, elevation: np.ndarray | N
     """
     steps = np.zeros((2, *np.shape(azimuth)))
     steps[0] = np.sin(azimuth, dtype=np.float64)
-    if isinstance(array, Upa) and elevation is not None:
+    if not isinstance(array, Ula) and elevation is not None:
         steps[0] *= np.cos(elevation, dtype=np.float64)
         steps[1] = np.sin(elevation, dtype=np.float64)
     steps *= 2 * np.pi * array.spacing

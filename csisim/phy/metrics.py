@@ -78,6 +78,25 @@ def sgcs(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return similarity.mean(axis=tuple(range(1, similarity.ndim)))
 
 
+def precoder_sgcs(precoder: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Squared generalised cosine similarity of reported layers and the true channel's singular directions of the same rank, per drop.
+
+    Parameters
+    ----------
+    precoder : (D, K, S, T, n) complex
+    truth : (D, K, S, R, T) complex
+
+    Returns
+    -------
+    (D,) real
+        Mean over users, subcarriers and layers.
+    """
+    # unit vectors even where the channel has fewer directions than layers
+    directions = np.linalg.svd(truth, full_matrices=False)[2][..., : precoder.shape[-1], :].conj().swapaxes(-1, -2)
+    similarity = cosine_similarity(precoder, directions, axis=-2) ** 2
+    return similarity.mean(axis=tuple(range(1, similarity.ndim)))
+
+
 def dominant_direction(h: np.ndarray) -> np.ndarray:
     """Dominant right singular vectors, unnormalised, (..., T), of channels (..., R, T).
 

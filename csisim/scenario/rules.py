@@ -237,6 +237,27 @@ def feedback_is_fdd(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(_scheme(index, "codec"), f"{scheme.codec.kind} in tdd, where nobody reports (duplex: fdd)")
 
 
+def codebooks_fit_the_link(scenario: Scenario) -> Iterator[Problem]:
+    """Who reports precoders does so for the RF chains, with a layer for every stream."""
+    system = scenario.system
+    shape = (1, system.num_users, scenario.dims(1).num_subcarriers, system.num_rx_rf, system.num_rf)
+    for index, scheme in enumerate(scenario.schemes if scenario.duplex == "fdd" else ()):
+        if component("codec", scheme.codec.kind).content != "precoder":
+            continue
+        if not _analog(scheme).phase_shifters:
+            message = f"{scheme.codec.kind} needs RF chains for ports, {scheme.analog.kind} has none (analog: ports)"
+            yield Problem(_scheme(index, "analog"), message)
+        layers = getattr(scheme.codec, "rank", system.num_streams)
+        if layers != system.num_streams:
+            yield Problem(
+                _scheme(index, "codec", "rank"), f"{layers} layers for {system.num_streams} streams per user (rank = num_streams)"
+            )
+        try:
+            build("codec", scheme.codec).init(shape, np.dtype(np.complex64))
+        except CsisimError as error:
+            yield Problem(_scheme(index, "codec"), str(error))
+
+
 def memory_suffices(scenario: Scenario) -> Iterator[Problem]:
     try:
         needed, present = working_set(scenario), physical_memory()
@@ -268,6 +289,7 @@ RULES: tuple[Rule, ...] = (
     single_user_designer_has_one_user,
     pictures_show_schemes,
     feedback_is_fdd,
+    codebooks_fit_the_link,
     memory_suffices,
 )
 

@@ -17,6 +17,7 @@ from csisim.beamforming.base import Occasion
 from csisim.channel.base import Channel, DenseState, stack
 from csisim.phy.dims import Dims, PowerBudget
 from csisim.phy.linalg import adjoint
+from csisim.phy.metrics import precoder_sgcs
 from csisim.random import Streams, complex_normal
 
 DIMS = Dims(drops=3, num_users=2, num_rx=4, num_tx=16, num_rx_rf=2, num_rf=4, num_streams=2)
@@ -108,11 +109,17 @@ def check_codec(codec: Any, dims: Dims = DIMS) -> None:
         _promise(payload.dtype == np.uint8 and payload.shape == (dims.drops, dims.num_users, -(-report.num_bits // 8)),
                  "the payload is (D, K, ceil(num_bits / 8)) bytes")  # fmt: skip
     decoded, _ = codec.decode(report, codec.init(shape, csi.dtype))
-    _promise(decoded.shape == shape and np.isfinite(decoded).all(), f"decode() gives finite CSI of shape {shape}")
+    layers = decoded.shape[-1] if codec.content == "precoder" else 0
+    expected = (*shape[:3], shape[-1], layers) if layers else shape
+    _promise(decoded.shape == expected and np.isfinite(decoded).all(), f"decode() gives a finite {codec.content} of shape {expected}")
     again, _ = codec.decode(copy.deepcopy(report), codec.init(shape, csi.dtype))
     _promise(_same(decoded, again), "the same bits decode to the same CSI")
-    error = np.linalg.norm(decoded - csi) ** 2 / np.linalg.norm(csi) ** 2
-    _promise(error < 1.0, f"a report says more than silence (NMSE {error:.2g})")
+    if layers:
+        similarity = precoder_sgcs(decoded, csi).mean()
+        _promise(similarity > 1 / shape[-1], f"a report says more than a random direction (SGCS {similarity:.2g})")
+    else:
+        error = np.linalg.norm(decoded - csi) ** 2 / np.linalg.norm(csi) ** 2
+        _promise(error < 1.0, f"a report says more than silence (NMSE {error:.2g})")
     pickle.dumps(state)
 
 

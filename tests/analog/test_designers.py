@@ -13,6 +13,7 @@ from csisim.random import Streams
 from csisim.registry import TABLE, component
 
 KINDS = [kind for kind in TABLE["analog"] if component("analog", kind).phase_shifters]
+FULLY_CONNECTED = [kind for kind in KINDS if kind != "ports"]
 
 
 def build(kind):
@@ -24,7 +25,7 @@ def samples_for(designer, link) -> PathSamples:
     return stack(link.slots(1)) if designer.cadence == "slot" else link.samples(6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FULLY_CONNECTED)
 @pytest.mark.parametrize("statistics", ["fixed_clusters", "iid_angles"])
 def test_phase_shifters_have_constant_modulus(kind, statistics, make_link, small_size):
     link, designer = make_link(small_size(3), statistics), build(kind)
@@ -37,7 +38,7 @@ def test_phase_shifters_have_constant_modulus(kind, statistics, make_link, small
     assert np.linalg.matrix_rank(f).min() == 8  # no RF chain is wasted on a copy of another
 
 
-@pytest.mark.parametrize("kind", TABLE["analog"])
+@pytest.mark.parametrize("kind", ["none", *FULLY_CONNECTED])
 def test_drops_do_not_see_each_other(kind, make_link, small_size):
     link, designer = make_link(small_size(3, "double")), build(kind)
     samples = samples_for(designer, link)
@@ -46,6 +47,14 @@ def test_drops_do_not_see_each_other(kind, make_link, small_size):
     alone = link.design(designer, PathSamples(samples.rx[:, 1:2], samples.tx[:, 1:2], samples.gains[:, 1:2]))
     np.testing.assert_allclose(alone[0][0], together[0][1], atol=1e-6)
     np.testing.assert_allclose(alone[1][0], together[1][1], atol=1e-6)
+
+
+def test_ports_have_neighbouring_antennas_of_their_own(make_link):
+    f, w = make_link(Dims(2, 2, 6, 12, 4, 4, 2)).design(build("ports"), None)
+    np.testing.assert_allclose(f, np.kron(np.eye(4), np.ones((3, 1)))[None] / np.sqrt(3), atol=1e-6)
+    assert w.shape == (1, 2, 6, 4)
+    np.testing.assert_allclose(w.swapaxes(-1, -2) @ w, np.broadcast_to(np.eye(4), (1, 2, 4, 4)), atol=1e-6)
+    assert (np.count_nonzero(w, axis=-1) == 1).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -59,10 +68,10 @@ def test_more_rf_chains_than_path_directions(kind, make_link):
 
 def test_what_the_kinds_say_of_themselves():
     assert set(TABLE["analog"]) - set(KINDS) == {"none"}
-    assert {kind for kind in TABLE["analog"] if component("analog", kind).designs_without_samples} == {"random", "dft"}
+    assert {kind for kind in TABLE["analog"] if component("analog", kind).designs_without_samples} == {"random", "dft", "ports"}
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "dft"])
+@pytest.mark.parametrize("kind", [kind for kind in FULLY_CONNECTED if kind != "dft"])
 def test_initial_phases_are_in_force_until_the_first_sample(kind, make_link, small_size):
     link = make_link(small_size(2))
     for beamformer, phases in zip(link.design(build(kind), None), link.phases, strict=True):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from csisim.phy.metrics import aggregate_db, cosine_similarity, dominant_direction, nmse, sgcs
+from csisim.phy.metrics import aggregate_db, cosine_similarity, dominant_direction, nmse, precoder_sgcs, sgcs
 from csisim.random import complex_normal
 
 D, K, S, R, T = 3, 2, 2, 4, 6
@@ -63,3 +63,12 @@ def test_sgcs_compares_directions_and_not_sizes():
     )
     assert unrelated.mean() == pytest.approx(1 / T, abs=0.02)  # a random direction in T dimensions
     assert sgcs(h, h).shape == (D,)
+
+
+def test_precoder_sgcs_pairs_layers_with_singular_directions():
+    h = channel()
+    right = np.linalg.svd(h)[2].conj().swapaxes(-1, -2)
+    np.testing.assert_allclose(precoder_sgcs(3j * right[..., :2], h), 1)
+    np.testing.assert_allclose(precoder_sgcs(right[..., 1::-1], h), 0, atol=1e-12)  # the right plane, the wrong layers
+    np.testing.assert_allclose(precoder_sgcs(right[..., :1], h), sgcs(h, h))
+    assert np.isfinite(precoder_sgcs(right[..., :2], h[..., :1, :] * np.ones((2, 1)))).all()  # one direction, two layers

@@ -65,6 +65,10 @@ REFUSED = {
         "plots.0.schemes: no scheme is called 'of' (did you mean 'off'?); schemes: off, on, bound",
     ),
     "feedback_is_fdd": ([("delay_slots: 0", "delay_slots: 2")], "feedback.delay_slots: 2 in tdd"),
+    "codebooks_fit_the_link": (
+        [FDD, off(codec="type1")],
+        "schemes.off.codec.rank: 1 layers for 2 streams per user (rank = num_streams)",
+    ),
     "memory_suffices": ([("num_tx: 16", "num_tx: 100000000000")], "system: a block of drops needs about"),
 }
 
@@ -101,6 +105,11 @@ def test_a_rule_refuses_what_it_is_about(name, refusal):
             [("  kind: mmwave", "  k_factor_db: 1e300\n  kind: mmwave")],
             "channel.k_factor_db: should be less than or equal to 200",
         ),
+        (
+            [FDD, off(codec="{kind: type1, rank: 2}", analog="none", timescale="single", estimator="perfect")],
+            "schemes.off.analog: type1 needs RF chains for ports, none has none (analog: ports)",
+        ),
+        ([FDD, off(codec="{kind: type2, rank: 2, n1: 8}")], "schemes.off.codec: type2: a panel of 2 x 8 x 1 = 16 ports behind 8 RF chains"),
         ([off(codec="lloyd_max")], "schemes.off.codec: lloyd_max in tdd, where nobody reports (duplex: fdd)"),
         (
             [("loading: 0.01", "forgetting: 0.01"), ("length: num_rf", "length: 400")],
@@ -136,6 +145,7 @@ def test_online_fields_are_refused_offline(field, refusal):
         [off(sampling="inside_silent", num_samples=8)],
         [off(digital="svd"), ("num_users: 2", "num_users: 1")],
         [FDD, ("delay_slots: 0", "delay_slots: 7"), off(codec="lloyd_max")],
+        [FDD, off(codec="{kind: type2, rank: 2}", analog="ports")],
         [off(codec="ideal")],  # what a resolved tdd scenario says
         [("timescale: online", "timescale: online\n    samples_per_frame: 4")],
     ],
