@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plot": ("csisim.cli.plot:plot", "Draw the results of a run."),
     "timeline": ("csisim.cli.timeline:timeline", "Show a superframe slot by slot, and what it costs in bits."),
     "validate": ("csisim.cli.validate:validate", "Check scenario files without running them."),
+    "codec": ("csisim.cli.codec:codec", "Show what a CSI feedback codec costs, or which one fits a device."),
     "ls": ("csisim.cli.ls:ls", "List rooms, kinds, scenarios or results."),
     "schema": ("csisim.cli.schema:schema", "Print the JSON Schema of scenario files, for editors."),
     "repro": ("csisim.cli.repro:repro", "Run one cell again in the foreground and compare it with its record."),
