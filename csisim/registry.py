@@ -30,6 +30,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "ls": ("csisim.acquisition.ls:LeastSquares", "least squares (Kang 2022, eq. 15)"),
         "mmse": ("csisim.acquisition.mmse:Mmse", "linear MMSE with sample covariance"),
         "rls": ("csisim.acquisition.rls:Rls", "recursive least squares (Kang 2022, Algorithm 1, symmetrised)"),
+        "fc_net": ("csisim.acquisition.fc_net:FcEstimator", "fully connected network (Kang 2022, Sec. VII-A)"),
+        "cedun": ("csisim.acquisition.cedun:Cedun", "unfolded RLS with trained pilots (Kang 2022, eq. 17)"),
     },
     "codec": {
         "ideal": ("csisim.feedback.ideal:Ideal", "unquantised report, no bits booked"),
@@ -41,6 +43,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "dft": ("csisim.beamforming.analog.dft:DftCodebook", "the strongest columns of a DFT codebook"),
         "covariance": ("csisim.beamforming.analog.covariance:Covariance", "phases of the long-term covariance's eigenvectors"),
         "ssca": ("csisim.beamforming.analog.ssca:Ssca", "stochastic successive convex approximation (Kang 2022, eq. 19-22)"),
+        "learned_phases": (
+            "csisim.beamforming.analog.learned_phases:LearnedPhases",
+            "phases trained through the digital layers (Kang 2022, Sec. V-B)",
+        ),
         "altmin": ("csisim.beamforming.analog.altmin:AltMin", "PE-AltMin on the fully digital solution, every slot"),
         "svd_phases": ("csisim.beamforming.analog.svd_phases:SvdPhases", "phases of the channel's singular vectors, every slot"),
         "omp": ("csisim.beamforming.analog.omp:Omp", "orthogonal matching pursuit on a beam dictionary, every slot"),
@@ -51,6 +57,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "svd": ("csisim.beamforming.digital.svd:Svd", "singular vectors of the one user's channel"),
         "sca": ("csisim.beamforming.digital.sca:Sca", "successive convex approximation (Kang 2022, Algorithm 2, corrected)"),
         "wmmse": ("csisim.beamforming.digital.wmmse:Wmmse", "weighted MMSE (Hu 2021), reduced form"),
+        "iaidnn": ("csisim.beamforming.digital.iaidnn:Iaidnn", "unfolded WMMSE with trained parameters (Hu 2021, eq. 15-17)"),
+        "cnn": ("csisim.beamforming.digital.cnn:Cnn", "black-box convolutional network (Hu 2021, Section V-A)"),
+        "fc_net": ("csisim.beamforming.digital.fc_net:FcPrecoder", "fully connected network (Kang 2022, Sec. VII-A)"),
+        "hbdun": ("csisim.beamforming.digital.hbdun:Hbdun", "unfolded SCA with trained parameters (Kang 2022, eq. 31)"),
     },
 }
 

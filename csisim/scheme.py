@@ -149,6 +149,8 @@ class Scheme:
         self.digital = build("digital", config.digital)
         self.power, self.noise_power = link.system.power, link.system.noise_power
         self.pilots = pilot_matrix(link.pilots, link.dims.num_rf, link.dims.num_users, link.streams("pilots"))
+        if hasattr(self.estimator, "pilots"):  # trained ones, of the same power
+            self.pilots = self.estimator.pilots(self.pilots)
         self.beams: dict[int, Beams] = {}
         self.known: dict[int, Known] = {}
         self.version = -1  # of the beams that serve pilots
@@ -256,7 +258,10 @@ class Scheme:
         return acquired
 
     def _design(self, samples: list[ChannelState], frame: int = 0, steps: int | None = None) -> None:
-        self.analog_state = self.analog.update(stack(samples), self.noise_power, self.power, self.analog_state, self._rng(frame), steps)
+        further = {"digital": self.digital} if getattr(self.analog, "through_digital", False) else {}
+        self.analog_state = self.analog.update(
+            stack(samples), self.noise_power, self.power, self.analog_state, self._rng(frame), steps, **further
+        )
         self.next_beams = self.analog.beams(self.analog_state)
 
     def _rng(self, frame: int) -> np.random.Generator:

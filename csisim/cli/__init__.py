@@ -16,6 +16,7 @@ from csisim.scenario.suggest import did_you_mean
 #: Command -> ("module:function", one line for ``csisim --help``).
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("csisim.cli.run:run", "Run a scenario, or finish one that was interrupted."),
+    "train": ("csisim.cli.train:train", "Train the networks of a recipe, or those that a scenario asks for."),
     "show": ("csisim.cli.show:show", "Show the results of a run as a table."),
     "plot": ("csisim.cli.plot:plot", "Draw the results of a run."),
     "timeline": ("csisim.cli.timeline:timeline", "Show a superframe slot by slot, and what it costs in bits."),

@@ -59,7 +59,9 @@ def run(
             click.echo(f"warning: {warning}", err=True)
     drawn = drawn_from(root)
     with display(quiet) as shown:
-        result = run_sweep(loaded, root, jobs, timeout, fresh, display=shown)
+        result = run_sweep(
+            loaded, root, jobs, timeout, fresh, display=shown, say=None if quiet else lambda line: click.echo(line, err=True)
+        )
     from csisim.cli.show import table
 
     click.echo(table(root), nl=False)

@@ -57,6 +57,10 @@ REFUSED = {
         "schemes.bound.estimator: the fully digital bound has perfect CSI, this is rls",
     ),
     "single_user_designer_has_one_user": ([off(digital="svd")], "schemes.off.digital: svd serves one user, there are 2"),
+    "weights_fit": (
+        [off(digital="{kind: hbdun, weights: nothing.safetensors}")],
+        "schemes.off.digital.weights: nothing.safetensors: no such file of weights",
+    ),
     "pictures_show_schemes": (
         [("clock:", "plots: [{kind: frames, schemes: [on, of]}]\nclock:")],
         "plots.0.schemes: no scheme is called 'of' (did you mean 'off'?); schemes: off, on, bound",
