@@ -124,8 +124,18 @@ def configure(room: str, value: Any) -> Component:
     return config
 
 
+class _BareKind(BeforeValidator):
+    """The validator with its JSON schema: the kinds that need nothing else may stand alone."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        models = [handler.resolve_ref_schema(model) for model in schema.get("oneOf", [])]
+        bare = [model["properties"]["kind"]["const"] for model in models if not set(model.get("required", ())) - {"kind"}]
+        return {"anyOf": [{"type": "string", "enum": bare}, schema]}
+
+
 #: Lets ``fading: static`` stand for ``fading: {kind: static}`` where a field is a closed union of kinds.
-BareKind = BeforeValidator(lambda value: {"kind": value} if isinstance(value, str) else value)
+BareKind = _BareKind(lambda value: {"kind": value} if isinstance(value, str) else value)
 
 
 def _validator(room: str) -> PlainValidator:
@@ -141,7 +151,7 @@ class _AnyKind:
     def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         names = [{"const": kind, "description": line} for kind, (_, line) in kinds(self.room).items()]
         models = [handler(component(self.room, kind).Config.__pydantic_core_schema__) for kind in kinds(self.room)]
-        return {"oneOf": [{"type": "string", "oneOf": names}, *models]}
+        return {"anyOf": [{"type": "string", "oneOf": names}, *models]}  # settings without a kind may suit several
 
 
 #: Field types of the rooms: ``digital: DigitalField = ...`` takes any registered kind of digital designer.

@@ -21,8 +21,9 @@ from array_api_compat import array_namespace, device
 from pydantic import Field
 
 from csisim.acquisition.base import Estimate
-from csisim.beamforming.digital.oracle import Array, adjoint, identity
+from csisim.beamforming.digital.oracle import Array, identity
 from csisim.errors import PilotError
+from csisim.phy.linalg import adjoint
 from csisim.weights import Circumstances, Learned, Need, Parameters, WeightsError, parameters_of
 
 

@@ -48,6 +48,12 @@ class TraceConfig(Component):
     )
 
 
+class TraceError(CsisimError):
+    """A trace file that is not there, or is no trace for this link."""
+
+    field = "file"
+
+
 class Trace:
     """Rows of a trace file as channels; the users of a drop never share a row."""
 
@@ -84,12 +90,12 @@ class Trace:
         config, dims = self.config, self.dims
         num_rows, _, num_angles = self.rows.shape
         if dims.num_tx != num_angles or dims.num_rx != 1:
-            raise CsisimError(
+            raise TraceError(
                 f"{config.file}: delay_angle holds {num_angles} angles of users with one antenna, "
                 f"so num_tx must be {num_angles} (not {dims.num_tx}) and num_rx 1 (not {dims.num_rx})"
             )
         if dims.num_users > num_rows:
-            raise CsisimError(f"{config.file}: {num_rows} rows cannot give {dims.num_users} users a row each")
+            raise TraceError(f"{config.file}: {num_rows} rows cannot give {dims.num_users} users a row each")
 
     def _run(self, name: str, drops: int) -> Iterator[DenseState]:
         rngs = [self.streams(name, self.superframe, user) for user in range(self.dims.num_users)]
@@ -129,7 +135,7 @@ def locate(file: str) -> Path:
 
     Raises
     ------
-    CsisimError
+    TraceError
         If there is none.
     """
     if "." not in Path(file).name and (PACKAGED / f"{file}.npz").is_file():
@@ -137,9 +143,13 @@ def locate(file: str) -> Path:
     path = Path(file)
     if path.suffix not in (".npz", ".mat"):
         names = ", ".join(sorted(known.stem for known in PACKAGED.glob("*.npz")))
-        raise CsisimError(f"{file}: a trace is an .npz or .mat file, or a packaged trace: {names}")
-    if not path.is_file():
-        raise CsisimError(f"{file}: no such trace file")
+        raise TraceError(f"{file}: a trace is an .npz or .mat file, or a packaged trace: {names}")
+    try:
+        there = path.is_file()
+    except OSError:  # a name that no file can have
+        there = False
+    if not there:
+        raise TraceError(f"{file}: no such trace file")
     return path
 
 
@@ -148,7 +158,7 @@ def load(file: str) -> np.ndarray:
 
     Raises
     ------
-    CsisimError
+    TraceError
         If the file is missing, damaged or holds something else; the message says what is expected.
     """
     path = locate(file)
@@ -159,9 +169,9 @@ def load(file: str) -> np.ndarray:
 def _load(path: Path, modified_ns: int) -> np.ndarray:
     rows = _read_mat(path) if path.suffix == ".mat" else _read_npz(path)
     if not np.isfinite(rows).all():
-        raise CsisimError(f"{path}: the trace holds values that are not finite")
+        raise TraceError(f"{path}: the trace holds values that are not finite")
     if not (rows.any(axis=(1, 2))).all():
-        raise CsisimError(f"{path}: row {int(np.argmin(rows.any(axis=(1, 2))))} is all zero; every row must be a channel")
+        raise TraceError(f"{path}: row {int(np.argmin(rows.any(axis=(1, 2))))} is all zero; every row must be a channel")
     rows.flags.writeable = False
     return rows
 
@@ -171,13 +181,15 @@ def _read_npz(path: Path) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as archive:
             if "delay_angle" not in archive:
-                raise CsisimError(f"{path}: no key 'delay_angle' (keys: {', '.join(archive.files)}); {expected}")
+                raise TraceError(f"{path}: no key 'delay_angle' (keys: {', '.join(archive.files)}); {expected}")
             rows = archive["delay_angle"]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise CsisimError(f"{path}: not a readable .npz file ({error}); {expected}") from error
+    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise TraceError(f"{path}: not a readable .npz file ({error}); {expected}") from error
+    rows = np.asarray(rows)  # anything else in the archive comes as bytes
     if rows.ndim != 3 or not np.iscomplexobj(rows) or 0 in rows.shape:
-        raise CsisimError(f"{path}: key 'delay_angle' is {rows.dtype} of shape {rows.shape}; {expected}")
-    return rows.astype(np.complex64)
+        raise TraceError(f"{path}: key 'delay_angle' is {rows.dtype} of shape {rows.shape}; {expected}")
+    with np.errstate(over="ignore"):  # infinite entries are refused
+        return rows.astype(np.complex64)
 
 
 def _read_mat(path: Path) -> np.ndarray:
@@ -188,14 +200,15 @@ def _read_mat(path: Path) -> np.ndarray:
     try:
         contents = loadmat(path, variable_names=["HT"])
     except NotImplementedError as error:
-        raise CsisimError(f"{path}: MAT version 7.3; save it as version 7 or earlier (save -v7); {expected}") from error
-    except (MatReadError, ValueError, TypeError, OSError, EOFError, IndexError, KeyError) as error:
-        raise CsisimError(f"{path}: not a readable .mat file ({error}); {expected}") from error
+        raise TraceError(f"{path}: MAT version 7.3; save it as version 7 or earlier (save -v7); {expected}") from error
+    except (MatReadError, ValueError, TypeError, OSError, EOFError, IndexError, KeyError, MemoryError, zlib.error) as error:
+        raise TraceError(f"{path}: not a readable .mat file ({error}); {expected}") from error
     if "HT" not in contents:
-        raise CsisimError(f"{path}: no key 'HT'; {expected}")
-    image = contents["HT"]
-    if image.ndim not in (2, 4) or image.size == 0 or image.shape[1:] not in (CSINET_IMAGE, (2 * 32 * 32,)) or np.iscomplexobj(image):
-        raise CsisimError(f"{path}: key 'HT' is {image.dtype} of shape {image.shape}; {expected}")
+        raise TraceError(f"{path}: no key 'HT'; {expected}")
+    image = np.asarray(contents["HT"])  # of a sparse matrix it makes one object
+    fits = image.ndim in (2, 4) and image.size > 0 and image.shape[1:] in (CSINET_IMAGE, (2 * 32 * 32,))
+    if not fits or image.dtype.kind not in "fiu":
+        raise TraceError(f"{path}: key 'HT' is {image.dtype} of shape {image.shape}; {expected}")
     image = image.astype(np.float32).reshape(-1, *CSINET_IMAGE) - np.float32(0.5)
     return np.ascontiguousarray((image[:, 0] + 1j * image[:, 1]).swapaxes(-1, -2))
 

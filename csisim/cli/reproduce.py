@@ -26,14 +26,12 @@ PAPERS = ("hu2021", "kang2022")
 @click.option(
     "--scenarios",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path("scenarios/papers"),
-    show_default=True,
-    help="Folder of the papers' scenarios.",
+    help="Folder of the papers' scenarios (default: those that come with csisim).",
 )
 @click.option("--effort", type=click.Choice(("quick", "full")), default="quick", show_default=True, help="Quick shrinks, and says what.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of lines instead of tables.")
 def reproduce(
-    paper: str, items: tuple[str, ...], jobs: int | None, output: Path | None, scenarios: Path, effort: str, as_json: bool
+    paper: str, items: tuple[str, ...], jobs: int | None, output: Path | None, scenarios: Path | None, effort: str, as_json: bool
 ) -> None:
     """Measure ITEMS of PAPER (e.g. kang2022 table1; none: all of them), print published and measured side by side, and judge.
 
@@ -115,10 +113,11 @@ def written(title: str, note: str, lines: "list[Line]") -> str:
 
 
 def by_scenario(
-    item: str, reproduction: "Reproduction", jobs: int | None, output: Path | None, scenarios: Path, as_json: bool
+    item: str, reproduction: "Reproduction", jobs: int | None, output: Path | None, scenarios: Path | None, as_json: bool
 ) -> "list[Line]":
     """A table whose numbers come from the records of a scenario."""
     from csisim.cli.run import tell
+    from csisim.cli.shipped import shipped
     from csisim.papers.base import Line, Verdict, verdict
     from csisim.records.load import load
     from csisim.records.summary import merge_replicas
@@ -127,7 +126,7 @@ def by_scenario(
     from csisim.runner.sweep import run_sweep
     from csisim.scenario.load import load_scenario
 
-    loaded = load_scenario(scenarios / reproduction.scenario)
+    loaded = load_scenario((scenarios or shipped() / "papers") / reproduction.scenario)
     root = output or Path("results") / loaded.scenario.name
     with display(False) as shown:
         result = run_sweep(loaded, root, jobs or available_cores(), display=shown)

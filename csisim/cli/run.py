@@ -57,7 +57,6 @@ def run(
     if not quiet:
         for warning in loaded.warnings:
             click.echo(f"warning: {warning}", err=True)
-    drawn = drawn_from(root)
     with display(quiet) as shown:
         result = run_sweep(
             loaded, root, jobs, timeout, fresh, display=shown, say=None if quiet else lambda line: click.echo(line, err=True)
@@ -65,7 +64,7 @@ def run(
     from csisim.cli.show import table
 
     click.echo(table(root), nl=False)
-    if not result.interrupted and (result.computed or drawn != (root / "scenario.yaml").read_text(encoding="utf-8")):
+    if not result.interrupted:
         draw(root, quiet)
     tell(result, root, quiet)
     if result.interrupted:
@@ -95,21 +94,20 @@ def tell(result: "SweepResult", root: Path, quiet: bool) -> None:
         click.echo(f"{root}: {computed}{failed}", err=True)
 
 
-def drawn_from(root: Path) -> str | None:
-    """The scenario that the pictures of a folder were drawn from; None if there are none."""
-    scenario = root / "scenario.yaml"
-    return scenario.read_text(encoding="utf-8") if (root / "figures").is_dir() and scenario.is_file() else None
-
-
 def draw(root: Path, quiet: bool) -> None:
-    """The scenario's pictures; a picture that cannot be drawn costs no record."""
-    from csisim.records.figures import render_all
+    """The scenario's pictures, if they are not there; a picture that cannot be drawn costs no record."""
+    from csisim.records.figures import all_drawn, render_all
 
+    if all_drawn(root):
+        return
     try:
         written = render_all(root)
     except Exception as error:
         click.echo(f"figures: {error}\n    the records are safe; `csisim plot {root}` draws again", err=True)
         return
+    except KeyboardInterrupt:
+        click.echo("interrupted: the records are safe; run the same command to draw the figures", err=True)
+        raise
     if written and not quiet:
         click.echo(f"{root}: {len(written)} files in {written[0].parent}", err=True)
 
@@ -123,17 +121,15 @@ def preview(loaded: "Loaded", root: Path, jobs: int, fresh: bool) -> str:
     from csisim.runner.sweep import check_owner
 
     store = Store(root)
-    check_owner(store, loaded.scenario.name)
+    check_owner(store, loaded.scenario.name, fresh)
     known = {} if fresh else store.rows()
     plan = make_plan(loaded, known)
     effort = expected_effort(loaded, plan, known)
     missing = sum(len(unit.entries) for unit in plan.units)
     records = len({entry.record for entry in plan.entries})
-    basis = (
-        "from the pace of records that are there" if effort.measured else "a guess, right within a factor of ten: nothing measured here yet"
-    )
+    basis = "from the pace of records that are there" if effort.measured else "a guess: nothing measured here yet"
     replicas = loaded.scenario.replicas
-    seconds = effort.cpu_seconds / min(jobs, max(len(plan.units), 1))
+    seconds = effort.seconds(min(jobs, max(len(plan.units), 1)))
     lines = [
         f"scenario  {loaded.scenario.name}",
         f"results   {root}",

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from csisim.scenario.load import Loaded
     from csisim.scenario.schema import Scenario
 
-#: CPU seconds per unit of :func:`csisim.runner.plan.record_cost` where nothing has been measured yet (RLS and SSCA, 64 x 16).
+#: CPU seconds per unit of :func:`csisim.runner.plan.record_cost` where nothing has been measured yet: RLS and SSCA, 64 x 16.
 SECONDS_PER_COST = 8e-6
+
+#: Seconds that every run takes beside its records: imports, the start of its workers, compiled kernels read back, pictures.
+START_UP_S = 8.0
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Effort:
     cpu_seconds: float
     bytes: float
     measured: bool
+
+    def seconds(self, jobs: int) -> float:
+        """Seconds until ``jobs`` workers, as far as there are cores for them, are done."""
+        return START_UP_S + self.cpu_seconds / min(jobs, available_cores()) if self.cpu_seconds else 0.0
 
 
 def available_cores() -> int:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from csisim.scenario.load import Loaded
     from csisim.scenario.schema import Scenario
 
+#: Slots that take as long as the analog design of a superframe, roughly (SSCA on 16 samples).
+DESIGN_SLOTS = 128
+
 #: The engine: ``csisim.engine.cell.run_cell``.
 RunCell = Callable[..., dict[str, float]]
 
@@ -58,9 +61,10 @@ class Plan:
 
 
 def record_cost(scenario: "Scenario") -> float:
-    """Effort of one scheme in one cell, in arbitrary units."""
+    """Effort of one scheme in one cell, in arbitrary units; a superframe's analog design weighs as much as many of its slots."""
     system = scenario.system
-    return float(system.num_users * system.num_rf * num_rows(scenario))
+    designs = scenario.drops * scenario.clock.superframes
+    return float(system.num_users * system.num_rf * (num_rows(scenario) + DESIGN_SLOTS * designs))
 
 
 def num_rows(scenario: "Scenario", log: str = "slot") -> int:

@@ -8,15 +8,21 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing import resource_tracker
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from csisim.errors import CsisimError
 from csisim.runner.plan import RunCell, Unit
 from csisim.runner.work import run_unit
+
+if TYPE_CHECKING:
+    from csisim.scenario.schema import Scenario
 
 Status = Literal["ok", "failed", "crashed", "timeout"]
 
@@ -143,10 +149,13 @@ class _Worker:
 
     def start(self, unit: Unit, root: Path, run_cell: RunCell, timeout: float | None) -> None:
         self.shared[self.index] = 0.0
-        if not self.pool.active:  # its worker died before the unit reached it
-            self._replace_pool()
         self.unit = unit
-        self.future = self.pool.schedule(_attempt_in_worker, args=(unit, root, run_cell), timeout=timeout)
+        with _ctrl_c_waits():  # processes started meanwhile never hear of it: the parent decides, also while they still import
+            if not self.pool.active:  # its worker died before the unit reached it; asking starts a new pool's worker
+                self._replace_pool()
+            if timeout is not None:  # a process that has just started must not pay for its imports
+                self.pool.schedule(import_components, args=(unit.scenario,))
+            self.future = self.pool.schedule(_attempt_in_worker, args=(unit, root, run_cell), timeout=timeout)
 
     def finish(self) -> Outcome:
         assert self.unit is not None
@@ -175,13 +184,26 @@ class _Worker:
         self.pool = self._new_pool()
 
 
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Ctrl-C arrives at the end of this block; processes and threads that are started in it inherit being deaf to it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # its start would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 #: Where a worker process notes how far it is: its index and the shared array; set once when the process begins.
 _NOTEBOOK: dict[str, Any] = {}
 
 
 def _begin_worker(index: int, shared: Any) -> None:
-    """First thing in a worker: ignore Ctrl-C (the parent decides), die at once when told to, die with the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """First thing in a worker: die at once when told to, die with the parent (Pebble has it ignore Ctrl-C)."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # also in the middle of compiled code; unfinished files are swept up
     _NOTEBOOK.update(index=index, shared=shared)
     parent = multiprocessing.parent_process()
@@ -192,6 +214,19 @@ def _begin_worker(index: int, shared: Any) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def import_components(scenario: "Scenario") -> None:
+    """Import the engine, everything that a scenario names, and what both import only when they are first used."""
+    import csisim.engine.cell  # noqa: F401
+    from csisim.registry import component
+
+    component("channel", scenario.channel.kind)
+    for scheme in scenario.schemes:
+        for room in ("estimator", "codec", "analog", "digital"):
+            component(room, getattr(scheme, room).kind)
+    for package in ("numba", "pandas", "scipy.linalg", "scipy.special"):
+        import_module(package)
 
 
 def _attempt_in_worker(unit: Unit, root: Path, run_cell: RunCell) -> tuple[str, str] | None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from csisim.errors import CsisimError
+from csisim.records.atomic import write_atomic
 from csisim.records.identity import MODEL_VERSION
 from csisim.records.provenance import append_run, describe_run
 from csisim.records.schema import definitions
-from csisim.records.store import Store, write_atomic
+from csisim.records.store import Store
 from csisim.runner.plan import Plan, RunCell, make_plan
 from csisim.runner.pool import Executor, InProcess, Outcome, Processes
 from csisim.runner.progress import Display, Silent, Tally
@@ -69,7 +70,7 @@ def run_sweep(
         If the folder belongs to another scenario, or another run is writing into it.
     """
     store = Store(root)
-    check_owner(store, loaded.scenario.name)
+    check_owner(store, loaded.scenario.name, fresh)
     _train_first(loaded, say)
     with store.writing():
         if fresh:
@@ -193,15 +194,32 @@ class _Sweep:
         self.display.show(self.tally)
 
 
-def check_owner(store: Store, name: str) -> None:
-    """Refuse a folder that holds another scenario's results."""
+def check_owner(store: Store, name: str, fresh: bool = False) -> None:
+    """Refuse a folder that holds something else than this scenario's results.
+
+    What makes a folder one of results is its journal or its table: a scenario file alone may be somebody's only copy. ``fresh``
+    takes a folder of results whose scenario nobody can read any more.
+
+    Raises
+    ------
+    CsisimError
+    """
     from csisim.scenario.yaml import read
 
-    if not store.scenario.exists():
-        if store.root.is_dir() and any(store.root.iterdir()) and not store.journals.is_dir():
-            raise CsisimError(f"{store.root}: not empty and not a results folder; choose another -o DIR")
+    if not store.root.is_dir() or not any(store.root.iterdir()):
         return
-    owner = read(store.scenario).plain().get("name")
+    if not store.journals.is_dir() and not store.cells.is_file():
+        raise CsisimError(f"{store.root}: not empty and not a results folder; choose another -o DIR")
+    if not store.scenario.exists():
+        return
+    try:
+        owner = read(store.scenario).plain().get("name")
+        if not isinstance(owner, str):
+            raise CsisimError(f"{store.scenario}: not a scenario that csisim wrote")
+    except CsisimError as error:
+        if fresh:
+            return
+        raise CsisimError(f"{error}\n--fresh deletes the records in {store.root} and starts over") from error
     if owner != name:
         raise CsisimError(f"{store.root}: holds the results of {owner!r}, not of {name!r}; choose another -o DIR")
 

@@ -24,6 +24,9 @@ from csisim.weights import UNTRAINED, Learned, WeightsError, read_header
 
 Rule = Callable[[Scenario], Iterator[Problem]]
 
+#: Products in a decomposition of the pilots that takes about a second; beyond that, only a run tells what an estimator makes of them.
+_QUICK = 2**30
+
 
 def _scheme(index: int, *field: str) -> tuple[str | int, ...]:
     return ("schemes", index, *field)
@@ -71,7 +74,12 @@ def channel_suits_the_antennas(scenario: Scenario) -> Iterator[Problem]:
     try:
         build("channel", scenario.channel, scenario.dims(1), Streams(scenario.seed), scenario.clock.slot_s)
     except CsisimError as error:
-        yield Problem(("channel",), str(error))
+        field = getattr(error, "field", None)  # what it is about, where the channel knows
+        yield Problem(("channel",) if field is None else ("channel", field), str(error))
+    except OSError as error:
+        yield Problem(("channel",), f"cannot be read: {error}")
+    except ArithmeticError as error:
+        yield Problem(("channel",), f"a number is too large or too small for this channel ({error})")
 
 
 # -- time ----------------------------------------------------------------------------------------------------------------
@@ -127,6 +135,8 @@ def pilots_identify_the_channel(scenario: Scenario) -> Iterator[Problem]:
     if any(pilots_fit_the_slot(scenario)) or any(memory_suffices(scenario)):
         return
     system = scenario.system
+    if scenario.pilot_length >= system.num_rf and system.num_rf**2 * scenario.pilot_length > _QUICK:
+        return
     estimators = [scheme.estimator for scheme in _piloted(scenario)]
     if scenario.full_csi.kind == "beam_sweep":
         estimators.append(configure("estimator", "ls"))  # a sweep estimates every one of its blocks by least squares
@@ -245,15 +255,18 @@ def feedback_is_fdd(scenario: Scenario) -> Iterator[Problem]:
         if value:
             yield Problem(("feedback", name), f"{value} in tdd, where the base station estimates and nobody reports (duplex: fdd)")
     for index, scheme in enumerate(scenario.schemes):
-        if scheme.codec.kind != "ideal":
+        if scheme.codec != SchemeConfig.model_fields["codec"].get_default(call_default_factory=True):
             yield Problem(_scheme(index, "codec"), f"{scheme.codec.kind} in tdd, where nobody reports (duplex: fdd)")
 
 
 def memory_suffices(scenario: Scenario) -> Iterator[Problem]:
-    needed, present = working_set(scenario), physical_memory()
+    try:
+        needed, present = working_set(scenario), physical_memory()
+    except (CsisimError, OSError):  # a channel that is not there has no size; building it says so
+        return
     if present is not None and needed > present:
         message = f"a block of drops needs about {readable(needed)} and this machine has {readable(present)}"
-        yield Problem(("system",), f"{message} (fewer antennas, users, samples or slots per superframe)")
+        yield Problem(("system",), f"{message} (fewer antennas, users, pilots, samples, slots per superframe or drops)")
 
 
 RULES: tuple[Rule, ...] = (

@@ -9,6 +9,7 @@ from pydantic import Field
 from csisim.acquisition.pilots import PilotConfig, pilot_length
 from csisim.beamforming.analog.projection import project
 from csisim.beamforming.analog.random_phases import draw_phases
+from csisim.beamforming.base import Occasion
 from csisim.channel.base import stack
 from csisim.phy.beams import Beams
 from csisim.phy.dims import System
@@ -122,7 +123,7 @@ class BehindDesigns:
         samples = stack(list(channel.samples(16, "training.design")))
         state = designer.init(dims, initial)
         if block % 4:
-            state = designer.update(samples, system.noise_power, system.power, state, streams("training.minibatch"))
+            state = designer.update(samples, state, Occasion(system.noise_power, system.power, streams("training.minibatch")))
         beams = Beams.of(*designer.beams(state))
         seen = channel.samples(self.realisations, "training.channels", spacing=1000)
         return np.concatenate([state.project(beams.w_orthonormal, beams.f_orthonormal)[:, :, 0] for state in seen])

@@ -7,6 +7,7 @@ from csisim import weights
 from csisim.beamforming.analog.learned_phases import LearnedPhases, LearnedPhasesConfig
 from csisim.beamforming.analog.projection import beamformer, inverse_sqrt, project
 from csisim.beamforming.analog.ssca_gradient import gradient
+from csisim.beamforming.base import Occasion
 from csisim.beamforming.digital.hbdun import Hbdun, HbdunConfig
 from csisim.channel.base import PathSamples
 from csisim.phy import beams
@@ -76,18 +77,22 @@ def test_the_held_gradient_through_the_layers_is_nearly_the_whole_one():
     assert (up - down) / 1e-5 == pytest.approx(float(np.sum(slope * direction)), rel=0.1)
 
 
+def occasion(digital=None):
+    return Occasion(NOISE, POWER, np.random.default_rng(0), digital=digital)
+
+
 def test_updates_raise_the_rate_of_every_drop_through_the_scheme_s_layers():
     samples, phases = problem(24)
     designer, digital = LearnedPhases(LearnedPhasesConfig(steps=30)), Hbdun(HbdunConfig(weights="untrained"))
     begun = designer.init(DIMS, phases)
-    learned = designer.update(samples, NOISE, POWER, begun, np.random.default_rng(0), digital=digital)
+    learned = designer.update(samples, begun, occasion(digital))
     f, w = designer.beams(learned)
     assert mean_rate(samples, f, w, digital) > 1.1 * mean_rate(samples, *designer.beams(begun), digital)
     np.testing.assert_allclose(np.abs(f), 0.25, rtol=1e-12)
     np.testing.assert_allclose(np.abs(w), 8**-0.5, rtol=1e-12)
     alone = PathSamples(samples.rx[:, 1:], samples.tx[:, 1:], samples.gains[:, 1:])
     second = designer.init(DIMS, (phases[0][1:], phases[1][1:]))
-    again = designer.update(alone, NOISE, POWER, second, np.random.default_rng(0), digital=digital)
+    again = designer.update(alone, second, occasion(digital))
     np.testing.assert_allclose(again.phases[0][0], learned.phases[0][1], atol=1e-6)
 
 
@@ -101,7 +106,7 @@ def test_trained_phases_serve_every_drop_and_go_on_learning(tmp_path):
     f, w = designer.beams(state)
     assert f.shape == (1, 16, 4)
     np.testing.assert_allclose(w[0], constant_modulus(trained["phi_w"][:2]), atol=1e-6)
-    updated = designer.update(samples, NOISE, POWER, state, np.random.default_rng(0))
+    updated = designer.update(samples, state, occasion())
     assert updated.phases[0].shape == (2, 16, 4)
     with pytest.raises(WeightsError, match="num_tx"):
         designer.init(Dims(2, 2, 8, 32, 2, 4, 2), phases)

@@ -162,6 +162,13 @@ def test_line_of_sight_law():
     assert (paths.amplitude[near_line(paths)].imag == 0).all()
 
 
+@pytest.mark.parametrize(("in_plane", "length"), [(True, 100.0), (False, np.hypot(100.0, 30.0))])
+def test_height_counts_in_the_line_of_sight_on_demand(in_plane, length):
+    numbers = law(parameter_set("semi_urban_300mhz_los"), Reference(sight_in_the_plane=in_plane), np.array([0.0, 0.0, 30.0]))
+    paths, _ = snapshot(numbers, 3, (80.0, -60.0))
+    np.testing.assert_allclose(paths.delay[near_line(paths)], length / C0)
+
+
 def test_coherent_k_factor_of_2017():
     paths, _ = snapshot(OUTDOOR._replace(coherent_k=True), 20, (80.0, -60.0))
     direct = paths.amplitude[near_line(paths)]

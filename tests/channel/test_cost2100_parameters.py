@@ -1,11 +1,14 @@
 """Parameter sets: what the packaged ones say, and which ones are refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 import yaml
 
 from csisim.channel.cost2100.law import law
 from csisim.channel.cost2100.parameters import SETS, Lognormal, Reference, available, parameter_set
+from csisim.channel.cost2100.paths import draw_paths
 from csisim.errors import CsisimError
 
 
@@ -18,7 +21,29 @@ def changed(tmp_path, **fields):
 
 def test_packaged_sets_load_and_name_their_source():
     assert {"indoor_hall_5ghz", "semi_urban_300mhz_los", "semi_urban_300mhz_nlos"} <= set(available())
-    assert all("COST 2100" in parameter_set(name).source for name in available())
+    with warnings.catch_warnings(action="ignore"):
+        assert all("COST 2100" in parameter_set(name).source for name in available())
+
+
+@pytest.mark.parametrize("name", [name for name in available() if "2600mhz" in name])
+def test_unvalidated_sets_warn_once_and_can_be_drawn(name):
+    parameter_set.cache_clear()
+    with pytest.warns(UserWarning, match=f"{name} is unvalidated.*not modelled"):
+        loaded = parameter_set(name)
+    with warnings.catch_warnings(action="error"):
+        assert parameter_set(name) is loaded
+    users = np.full((3, 1, 3), [2.0, 1.0, 0.0])
+    paths, _ = draw_paths(np.arange(3, dtype=np.uint64), law(loaded, Reference(), np.zeros(3)), users, False)
+    assert np.isfinite(paths.amplitude).all()
+    assert np.isfinite(paths.delay).all()
+
+
+def test_validated_sets_and_ones_own_do_not_warn(tmp_path):
+    parameter_set.cache_clear()
+    with warnings.catch_warnings(action="error"):
+        parameter_set("indoor_hall_5ghz")
+        parameter_set("semi_urban_300mhz_los")
+        parameter_set(changed(tmp_path, name="mine", validated=False))
 
 
 def test_numbers_of_the_indoor_set():
@@ -52,7 +77,7 @@ def test_a_set_of_ones_own(tmp_path):
         ({"correlations": [["delay", "azimuth_bs", 0.9], ["delay", "azimuth_ms", -0.9], ["azimuth_bs", "azimuth_ms", 0.9]]}, "definite"),
         ({"correlations": [["delay", "colour", 0.9]]}, "unknown parameter 'colour'"),
         ({"visibility": {"radius_m": 10, "transition_m": 10}}, "smaller than radius_m"),
-        ({"cell_radius_m": 30}, "do not fit a cell"),
+        ({"cell_radius_m": 10}, "do not fit a cell"),
         ({"band_mhz": [295, 275]}, "band_mhz"),
         ({"colour": "red"}, "colour"),
     ],

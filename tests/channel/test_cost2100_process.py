@@ -101,6 +101,35 @@ def test_superframes_change_the_visible_clusters_and_local_clusters_follow():
     assert np.mean(near <= radii[..., None]) > 0.9  # three sigma
 
 
+def test_samples_of_standing_users_are_independent():
+    """Their channel is constant, so its statistics are those of independent phases."""
+    c = channel(speed_mps=0.0)
+    c.begin_superframe(0)
+    np.testing.assert_array_equal(c.step(0).matrix(), c.step(1).matrix())
+    one, two, three = (s.matrix() for s in c.samples(3, "x"))
+    for a, b in ((one, two), (two, three)):
+        correlation = np.abs(np.vdot(a, b)) / np.linalg.norm(a) / np.linalg.norm(b)
+        assert correlation < 0.6
+
+
+def test_samples_far_apart_stay_in_the_superframe():
+    """Walking on would leave the clusters that were built: the samples' power would fall, and they would forget the superframe."""
+    c = channel(speed_mps=3.0, normalisation="unit")
+    c.begin_superframe(0)
+    power = [np.mean(np.abs(s.matrix()) ** 2, axis=(-3, -2, -1)) for s in c.samples(60, "x", spacing=2500)]
+    np.testing.assert_allclose(np.mean(power, axis=0), 1, rtol=0.6)
+    states = [s.matrix() for s in c.samples(2, "x", spacing=1000)]  # one superframe apart: the same place, other phases
+    assert np.abs(np.vdot(*states)) < 0.7 * np.linalg.norm(states[0]) * np.linalg.norm(states[1])
+
+
+def test_a_superframe_longer_than_the_channels_is_refused():
+    c = channel(superframe_s=0.01)
+    c.begin_superframe(0)
+    c.step(9)
+    with pytest.raises(CsisimError, match="superframe_s"):
+        c.step(10)
+
+
 def test_users_stay_in_their_square_without_jumps():
     c = channel(speed_mps=50.0)
     where = np.array([c.users(t) for t in np.arange(0, 5, 0.01)])

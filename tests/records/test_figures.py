@@ -12,7 +12,7 @@ from csisim import load
 from csisim.errors import CsisimError
 from csisim.records.figures import KINDS, Results, plots, render, render_all, write
 from csisim.records.figures.data import paired_ratio
-from csisim.records.figures.style import RC, _width_in, _wrapped, draw
+from csisim.records.figures.style import RC, _wrapped, draw, typeset_in
 from csisim.records.summary import merge_replicas
 from csisim.scenario.schema import Plot, Sweep
 
@@ -239,7 +239,7 @@ def test_wrapping_never_breaks_mathematics():
     assert len(lines) > 2
     assert " ".join(lines) == text
     assert all(line.count("$") % 2 == 0 for line in lines)
-    assert all(sum(_width_in(word, 8.0) for word in line.split("$")) < 1.1 for line in lines)
+    assert all(sum(typeset_in(word, 8.0) for word in line.split("$")) < 1.1 for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -300,6 +300,12 @@ def test_axes_of_a_zip_are_not_held(results):
     assert results.held() == together.held() == {"snr_db": 10, "num_users": 4}
 
 
+def test_an_interval_below_zero_has_a_lower_end_in_db(results):
+    wide = results.cells.assign(nmse_estimate_std=100 * results.cells["nmse_estimate_mean"], nmse_estimate_n=2)
+    table = render(replace(results, cells=wide[wide["replica"] == 0]), Plot(kind="nmse", x="snr_db")).table
+    np.testing.assert_allclose(table["nmse_estimate_db"] - table["low"], 30.0)  # a thousandth, for want of a logarithm
+
+
 def test_one_drop_has_no_band(results):
     lone = replace(results, cells=results.cells.assign(**{"sum_rate_bps_hz_n": 0}))
     with pytest.raises(CsisimError, match="null in every cell"):
@@ -308,6 +314,8 @@ def test_one_drop_has_no_band(results):
     picture = render(replace(results, cells=single), Plot(kind="versus", x="snr_db"))
     assert picture.table["low"].isna().all()
     assert picture.table["sum_rate_bps_hz"].notna().all()
+    assert "confidence" not in picture.caption
+    assert "confidence" not in render(results, Plot(kind="versus", x="snr_db", y="signaling_bits")).caption  # booked, not estimated
     draw(picture, [scheme.name for scheme in results.scenario.schemes]).draw_without_rendering()
 
 

@@ -89,4 +89,11 @@ def test_errors_name_what_was_written(folder, file):
     (folder / "scenarios" / "traced.yaml").write_text(TRACED.replace("../traces/one.npz", file))
     with pytest.raises(ScenarioError) as caught:
         load_scenario(folder / "scenarios" / "traced.yaml")
-    assert f": channel: {file}: " in str(caught.value)
+    assert f"traced.yaml:{TRACED[: TRACED.index('file:')].count(chr(10)) + 1}:" in str(caught.value)
+    assert f": channel.file: {file}: " in str(caught.value)
+
+
+def test_a_trace_that_an_option_names_is_placed_there(folder):
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(folder / "scenarios" / "traced.yaml", sets=["channel.file=absent.npz"])
+    assert str(caught.value) == "--set channel.file: absent.npz: no such trace file"

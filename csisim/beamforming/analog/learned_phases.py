@@ -18,9 +18,9 @@ from pydantic import Field
 from csisim.beamforming.analog.ssca import minibatch
 from csisim.beamforming.analog.ssca_gradient import gradient
 from csisim.beamforming.analog.state import analog_pair, for_drops
-from csisim.beamforming.base import DigitalDesigner, Phases
+from csisim.beamforming.base import Occasion, Phases
 from csisim.channel.base import PathSamples
-from csisim.phy.dims import Dims, PowerBudget
+from csisim.phy.dims import Dims
 from csisim.weights import UNTRAINED, Circumstances, Learned, Need, Parameters, parameters_of
 
 _BETA = (0.9, 0.99)
@@ -73,7 +73,6 @@ class LearnedPhases:
     cadence: ClassVar[Literal["statistics"]] = "statistics"
     phase_shifters: ClassVar[bool] = True
     designs_without_samples: ClassVar[bool] = True
-    through_digital: ClassVar[bool] = True  # update is handed the scheme's digital designer
 
     def __init__(self, config: LearnedPhasesConfig) -> None:
         self.config = config
@@ -92,28 +91,17 @@ class LearnedPhases:
         zeros = tuple(np.zeros_like(phase) for phase in phases)
         return LearnedState(dims, phases, zeros, zeros)  # type: ignore[arg-type]
 
-    def update(
-        self,
-        samples: PathSamples,
-        noise_power: float,
-        power: PowerBudget,
-        state: LearnedState,
-        rng: np.random.Generator,
-        steps: int | None = None,
-        digital: DigitalDesigner | None = None,
-    ) -> LearnedState:
-        """``steps`` of Adam on minibatches of ``samples``, through ``digital``, the scheme's digital designer (five SCA iterations if
-        there is none).
-        """
+    def update(self, samples: PathSamples, state: LearnedState, occasion: Occasion) -> LearnedState:
+        """Adam on minibatches of ``samples``, through the scheme's digital designer (five SCA iterations if there is none)."""
         if len(samples) == 0:
             return state
         dims, drops = state.dims, samples.gains.shape[1]
         phases, first, second = (_spread(for_drops(pair, drops), drops) for pair in (state.phases, state.first, state.second))
         state = LearnedState(dims, phases, first, second, state.step)
-        for _ in range(self.config.steps if steps is None else steps):
-            batch = samples.take(minibatch(len(samples), self.config.batch, rng))
+        for _ in range(self.config.steps if occasion.steps is None else occasion.steps):
+            batch = samples.take(minibatch(len(samples), self.config.batch, occasion.rng))
             f, w = analog_pair(*state.phases, dims)
-            slopes = gradient(batch, f, w, noise_power, power, dims.num_streams, 5, digital)
+            slopes = gradient(batch, f, w, occasion.noise_power, occasion.power, dims.num_streams, 5, occasion.digital)
             state = self._step(state, slopes)
         return state
 

@@ -7,7 +7,8 @@ inverse square root itself is smooth; :func:`inverse_sqrt` hands the gradient it
 
 from array_api_compat import array_namespace
 
-from csisim.beamforming.digital.oracle import Array, adjoint, constant
+from csisim.beamforming.digital.oracle import Array, constant
+from csisim.phy.linalg import adjoint
 
 _DROPPED = 1e-7  # eigenvalues below this share of the largest belong to collinear beams (csisim.phy.beams)
 

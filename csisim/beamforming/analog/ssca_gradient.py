@@ -14,6 +14,7 @@ from csisim.beamforming.digital.sca import sca
 from csisim.channel.base import PathSamples
 from csisim.phy.beams import inverse_sqrt
 from csisim.phy.dims import PowerBudget
+from csisim.phy.linalg import adjoint
 from csisim.phy.rates import mmse_combiner
 
 
@@ -57,10 +58,10 @@ def gradient(
     -------
     (D, t, T) real, (D, K, r, R) real
     """
-    q_f, q_w = (inverse_sqrt(b.conj().swapaxes(-1, -2) @ b)[0].astype(b.dtype) for b in (f, w))
+    q_f, q_w = (inverse_sqrt(adjoint(b) @ b)[0].astype(b.dtype) for b in (f, w))
     f_white, w_white = f @ q_f, w @ q_w
-    left = w_white.conj().swapaxes(-1, -2) @ samples.rx  # (N|1, D, K, R, P)
-    right = samples.tx.conj().swapaxes(-1, -2) @ f_white[:, None]  # (N|1, D, K, P, T)
+    left = adjoint(w_white) @ samples.rx  # (N|1, D, K, R, P)
+    right = adjoint(samples.tx) @ f_white[:, None]  # (N|1, D, K, P, T)
     gains = samples.gains[..., None, :]
     through = left * gains
     channel = through @ right
@@ -68,18 +69,18 @@ def gradient(
 
     arriving = right @ x[:, :, None]  # (N, D, K, P, K n): all streams on the paths
     received = through @ arriving
-    outputs = y.conj().swapaxes(-1, -2) @ received  # S_k
+    outputs = adjoint(y) @ received  # S_k
     own = np.eye(x.shape[-1], dtype=outputs.real.dtype).reshape(-1, num_streams, x.shape[-1])  # E_k, (K, n, K n)
     error = 1 - (outputs.real * own).sum(-1)
     weighted = y / np.maximum(error, 1e-6)[..., None, :]  # no error is zero, but single precision may round it to zero
     u = weighted @ (outputs - own)
 
-    x_adjoint = x.conj().swapaxes(-1, -2)
+    x_adjoint = adjoint(x)
     beta = _normalisation(received, u, power, num_streams)
-    d_tx = gains.conj().swapaxes(-1, -2) * (left.conj().swapaxes(-1, -2) @ (u @ x_adjoint[:, :, None]))
-    d_rx = gains.swapaxes(-1, -2) * (arriving @ u.conj().swapaxes(-1, -2))
+    d_tx = adjoint(gains) * (adjoint(left) @ (u @ x_adjoint[:, :, None]))
+    d_rx = gains.swapaxes(-1, -2) * (arriving @ adjoint(u))
     rescaling = ((x * beta[..., None, :]) @ x_adjoint).mean(0)
-    noise = (weighted @ y.conj().swapaxes(-1, -2)).mean(0)
+    noise = (weighted @ adjoint(y)).mean(0)
     d_f = (_onto_users_antennas(samples.tx, d_tx) - f_white @ rescaling) @ q_f
     d_w = (_onto_antennas(samples.rx, d_rx) + noise_power * (w_white @ noise)) @ q_w
     return _phase_ascent(d_f, f), _phase_ascent(d_w, w)

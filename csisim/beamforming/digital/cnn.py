@@ -19,9 +19,10 @@ from pydantic import Field
 
 from csisim.beamforming.digital.iaidnn import SIZES, scaled
 from csisim.beamforming.digital.linear import fold, unfold
-from csisim.beamforming.digital.oracle import Array, adjoint, best_precoder, identity
+from csisim.beamforming.digital.oracle import Array, best_precoder, identity
 from csisim.beamforming.digital.wmmse import separate
 from csisim.phy.dims import PowerBudget
+from csisim.phy.linalg import adjoint
 from csisim.phy.power import normalise
 from csisim.weights import Circumstances, Learned, Need, parameters_of
 

@@ -25,8 +25,9 @@ from array_api_compat import array_namespace, device
 from pydantic import Field
 
 from csisim.beamforming.digital.linear import fold, unfold
-from csisim.beamforming.digital.oracle import Array, adjoint, constant, identity, leak, mmse_combiner, normalise, squared, stream_mse
+from csisim.beamforming.digital.oracle import Array, constant, identity, inner, mmse_combiner, normalise, squared, stream_mse
 from csisim.phy.dims import PowerBudget
+from csisim.phy.linalg import adjoint
 from csisim.weights import Circumstances, Learned, Need, Parameters, parameters_of
 
 #: Sizes that weights are known by.
@@ -113,7 +114,7 @@ def forward(
         weighted = combiner * xp.astype(weight, channel.dtype)[..., None, :]
         target = adjoint(channel) @ weighted
         curvature = xp.sum(target @ adjoint(adjoint(channel) @ combiner), axis=-3, keepdims=True)
-        loading = noise_power / power.total * leak(combiner, weighted) * xp.exp(p["log_v"])[..., None, None]
+        loading = noise_power / power.total * inner(combiner, weighted) * xp.exp(p["log_v"])[..., None, None]
         system = curvature + xp.astype(loading, channel.dtype) * identity(channel, channel.shape[-1])
         precoder = normalise(p["T_f"] @ _solve(system, target, precoder, p, inverse) + p["Q_f"], power)
         if dual is not None:

@@ -32,9 +32,10 @@ from csisim.beamforming.digital.iaidnn_evaluate import Structure, evaluate
 from csisim.beamforming.digital.iaidnn_kernel import RECIPROCAL_EPS
 from csisim.beamforming.digital.iaidnn_tied import tied
 from csisim.beamforming.digital.linear import Start, fold, start_precoder, unfold
-from csisim.beamforming.digital.oracle import Array, adjoint, all_streams, identity, inverse, squared
+from csisim.beamforming.digital.oracle import Array, all_streams, identity, inverse, squared
 from csisim.beamforming.digital.wmmse import separate, user_weights
 from csisim.phy.dims import PowerBudget
+from csisim.phy.linalg import adjoint
 from csisim.phy.power import normalise
 from csisim.weights import UNTRAINED, Circumstances, Learned, Need, WeightsError, parameters_of
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from array_api_compat import array_namespace, device
 
 from csisim.phy.dims import PowerBudget
+from csisim.phy.linalg import adjoint
 
 Array = Any
 
@@ -138,25 +139,32 @@ def wmmse_reduced(channel: Array, start: Array, noise_power: float, total: float
     h = xp.reshape(channel, (*batch, rows, num_tx))
     gram = h @ adjoint(h)
     gram_by_user = xp.reshape(gram, (*batch, num_users, num_rx, rows))
+    one_rx, one_stream, one_user = (identity(channel, size) for size in (num_rx, num_streams, num_users))
+    own_block = xp.repeat(xp.repeat(one_user, num_streams, axis=0), num_streams, axis=1)
     x, received = None, channel @ all_streams(start)
-    noise = xp.astype(noise_power / total * _norm(start, PowerBudget("total", total)), channel.dtype)
+    power = inner(start, start)
     for _ in range(iterations):
         own = xp.stack([received[..., k, :, k * num_streams : (k + 1) * num_streams] for k in range(num_users)], axis=-3)
-        combiner = inverse(received @ adjoint(received) + noise * identity(channel, num_rx)) @ own
+        noise = xp.astype(noise_power / total * power, channel.dtype)
+        combiner = inverse(received @ adjoint(received) + noise * one_rx) @ own
         u = adjoint(combiner)
-        errors = identity(channel, num_streams) - u @ own
-        mu = noise_power / total * xp.astype(leak(combiner, combiner @ inverse(errors)), channel.dtype)
-        # U^H G and U^H (U^H G)^H = U^H G U, user by user
-        half = adjoint(xp.reshape(u @ gram_by_user, (*batch, columns, rows)))
+        # U^H G, U^H (H V) and U^H U in one product: many small ones cost more than what they compute
+        projected = u @ xp.concat([gram_by_user, own, combiner], axis=-1)
+        errors = one_stream - projected[..., rows : rows + num_streams]
+        leak = inner(inverse(errors), projected[..., rows + num_streams :])
+        mu = xp.astype(noise_power / total * leak, channel.dtype)
+        # (U^H G)^H = G U and then U^H G U, user by user
+        half = xp.matrix_transpose(xp.reshape(xp.conj(projected[..., :rows]), (*batch, columns, rows)))
         system = xp.reshape(u @ xp.reshape(half, (*batch, num_users, num_rx, columns)), (*batch, columns, columns))
-        inverted = xp.linalg.inv(system + _block_diagonal(mu * errors))
-        x = xp.reshape(combiner @ xp.reshape(inverted, (*batch, num_users, num_streams, columns)), (*batch, rows, columns))
-        received = xp.reshape(gram @ x, (*batch, num_users, num_rx, columns))
-        power = xp.sum(xp.conj(x) * xp.reshape(received, x.shape), axis=(-2, -1))
-        noise = noise_power / total * power[..., None, None, None]
+        system = system + own_block * xp.reshape(xp.concat([mu * errors] * num_users, axis=-1), system.shape)
+        inverted = xp.linalg.inv(system)
+        x = combiner @ xp.reshape(inverted, (*batch, num_users, num_streams, columns))
+        received = xp.reshape(gram @ xp.reshape(x, (*batch, rows, columns)), x.shape)
+        power = inner(x, received)
     if x is None:
         return start
-    precoder = xp.moveaxis(xp.reshape(adjoint(h) @ x, (*batch, num_tx, num_users, num_streams)), -2, -3)
+    precoder = adjoint(h) @ xp.reshape(x, (*batch, rows, columns))
+    precoder = xp.moveaxis(xp.reshape(precoder, (*batch, num_tx, num_users, num_streams)), -2, -3)
     return normalise(precoder, PowerBudget("total", total))
 
 
@@ -169,7 +177,7 @@ def best_precoder(
     curvature = xp.sum(target @ adjoint(adjoint(channel) @ combiner), axis=-3, keepdims=True)
     if tau == "bisection":
         return _bisect(curvature, target, power)
-    loading = noise_power / power.total * leak(combiner, weighted)
+    loading = noise_power / power.total * inner(combiner, weighted)
     system = curvature + xp.astype(loading, channel.dtype) * identity(channel, channel.shape[-1])
     return normalise(xp.linalg.solve(system, target), power)
 
@@ -192,12 +200,6 @@ def _bisect(curvature: Array, target: Array, power: PowerBudget) -> Array:
         excessive = xp.sum(energy / (values + middle) ** 2, axis=-1, keepdims=True) > budget
         low, high = xp.where(excessive, middle, low), xp.where(excessive, high, middle)
     return vectors @ (coordinates / xp.astype(values + high, target.dtype)[..., None])
-
-
-def adjoint(a: Array) -> Array:
-    """Hermitian transpose of the last two axes."""
-    xp = array_namespace(a)
-    return xp.conj(xp.matrix_transpose(a))
 
 
 def squared(a: Array) -> Array:
@@ -240,18 +242,10 @@ def inverse(a: Array) -> Array:
     return xp.reshape(adjugate / determinant[..., None], a.shape)
 
 
-def _block_diagonal(a: Array) -> Array:
-    """(..., K, i, j) to the block diagonal matrix (..., K i, K j)."""
+def inner(a: Array, b: Array) -> Array:
+    r""":math:`\sum_k \mathrm{Re}\,\mathrm{tr}\, A_k^H B_k`, (..., 1, 1, 1)."""
     xp = array_namespace(a)
-    *batch, blocks, rows, columns = a.shape
-    spread = a[..., :, :, None, :] * identity(a, blocks)[:, None, :, None]
-    return xp.reshape(spread, (*batch, blocks * rows, blocks * columns))
-
-
-def leak(combiner: Array, weighted: Array) -> Array:
-    r""":math:`\sum_k \mathrm{tr}\, W_k \Lambda_k W_k^H`, the weighted power of the noise behind the combiners, (..., 1, 1, 1)."""
-    xp = array_namespace(combiner)
-    return xp.sum(xp.real(xp.conj(combiner) * weighted), axis=(-3, -2, -1), keepdims=True)
+    return xp.sum(xp.real(xp.conj(a) * b), axis=(-3, -2, -1), keepdims=True)
 
 
 def _norm(precoder: Array, power: PowerBudget) -> Array:

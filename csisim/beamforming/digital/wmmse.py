@@ -8,9 +8,10 @@ from pydantic import Field
 
 from csisim.beamforming.digital import oracle
 from csisim.beamforming.digital.alternating import alternate
-from csisim.beamforming.digital.linear import Start, adjoint, fold, start_precoder, unfold
+from csisim.beamforming.digital.linear import Start, fold, start_precoder, unfold
 from csisim.errors import CsisimError
 from csisim.phy.dims import PowerBudget
+from csisim.phy.linalg import adjoint
 from csisim.phy.power import cap, normalise
 from csisim.random import complex_normal, stream
 from csisim.registry import Component

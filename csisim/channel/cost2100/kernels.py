@@ -12,7 +12,9 @@ import numpy as np
 from csisim.channel.cost2100.draws import child, in_disc, kernel, pair, poisson, uniform
 
 _C0 = 3.0e8
-TABLE, LOCAL, SIGHT, CLUSTERS = 0, 1, 2, 3  # descendants of an environment's key
+# Typed numbers: a plain one makes numba compile everything it is handed to once more for that very number.
+TABLE, LOCAL, SIGHT, CLUSTERS = np.int64(0), np.int64(1), np.int64(2), np.int64(3)  # descendants of an environment's key
+_NO_CLUSTER, _NONE = np.int64(-1), np.int64(0)
 
 
 @kernel
@@ -116,7 +118,8 @@ def follow(keys, users, radii, points):
             for i in range(points.shape[2]):
                 if distance3(points[d, k, i], users[d, k]) > radii[d, k]:
                     scatter_ball(state, users[d, k], radii[d, k], fresh)
-                    points[d, k, i] = fresh[0]
+                    for axis in range(3):
+                        points[d, k, i, axis] = fresh[0, axis]
 
 
 @kernel
@@ -248,11 +251,11 @@ def scatter(keys, law, users, reach, local_points, local_gains, out):
             local_cluster(child(keys[d], LOCAL), law, law.bs, bs_local, bs_gains)
         for k in range(users.shape[1]):
             limit = (law.region_radius + reach[d, k]) ** 2
-            path, cluster, seen = 0, 0, 0
+            path, cluster, seen = _NONE, _NONE, _NONE
             if law.local_bs:
-                path = _append(law, bs_local, bs_local, bs_gains, 0.0, -1, out, d, k, path)
+                path = _append(law, bs_local, bs_local, bs_gains, 0.0, _NO_CLUSTER, out, d, k, path)
             if law.local_ms:
-                path = _append(law, local_points[d, k], local_points[d, k], local_gains[d, k], 0.0, -1, out, d, k, path)
+                path = _append(law, local_points[d, k], local_points[d, k], local_gains[d, k], 0.0, _NO_CLUSTER, out, d, k, path)
             for c in range(len(first) - 1):
                 before = seen
                 for v in range(first[c], first[c + 1]):
@@ -358,10 +361,11 @@ def _direct_path(law, user, sight, scattered, with_angles, out, d, k, place_in_l
     """The line of sight, real and positive; of amplitude 0 where there is none."""
     k_factor, sight_x, sight_y = sight
     dx, dy, dz = user[0] - law.bs[0], user[1] - law.bs[1], user[2] - law.bs[2]
-    seen = distance3(law.bs, user) <= law.los_cutoff and math.hypot(user[0] - sight_x, user[1] - sight_y) <= law.los_radius
+    length = distance3(law.bs, user)
+    seen = length <= law.los_cutoff and math.hypot(user[0] - sight_x, user[1] - sight_y) <= law.los_radius
     out.k_factor[d, k] = k_factor if seen else 0.0
     out.amplitude[d, k, place_in_list] = complex(math.sqrt(out.k_factor[d, k] * scattered), 0.0)
-    out.delay[d, k, place_in_list] = math.hypot(dx, dy) / _C0  # the reference measures it in the plane
+    out.delay[d, k, place_in_list] = (math.hypot(dx, dy) if law.los_in_plane else length) / _C0
     if with_angles:
         azimuth, elevation = math.atan2(dy, dx), math.atan2(dz, math.hypot(dx, dy))
         out.aod[d, k, place_in_list], out.eod[d, k, place_in_list] = azimuth, elevation

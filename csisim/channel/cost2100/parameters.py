@@ -1,5 +1,6 @@
 """Parameter sets of the COST 2100 model: data with units and source, checked before anything is computed."""
 
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -93,6 +94,7 @@ class ParameterSet(Settings):
     name: str
     source: str = Field(min_length=1, description="where the numbers come from")
     validated: bool = Field(False, description="compared with the output of the reference code")
+    not_modelled: tuple[str, ...] = Field((), description="what the reference has for this set and csisim has not")
     band_mhz: tuple[Positive, Positive] = Field(description="first and last frequency")
     cell_radius_m: float = Field(gt=0, description="visibility regions are drawn within this radius")
     visibility: Visibility
@@ -128,8 +130,9 @@ class ParameterSet(Settings):
             low, high = getattr(self, name)
             if low > high:
                 raise ValueError(f"{name}: {low} is larger than {high}")
-        if self.visibility.radius_m >= self.cell_radius_m:
-            raise ValueError(f"visibility regions of {self.visibility.radius_m} m do not fit a cell of {self.cell_radius_m} m")
+        core = self.visibility.radius_m - self.visibility.transition_m
+        if core > self.cell_radius_m:
+            raise ValueError(f"visibility regions with a core of {core:g} m do not fit a cell of {self.cell_radius_m:g} m")
         return self
 
     @model_validator(mode="after")
@@ -191,6 +194,7 @@ class Peculiarities(Settings):
     carrier_phase_twice: bool | None = Field(None, description="2017: amplitudes carry the phase of the carrier a further time")
     needs_a_cluster: bool | None = Field(None, description="2018: an environment in which a user sees no cluster is drawn again")
     sight_in_first_quadrant: bool = Field(True, description="the line of sight's region lies to the north-east of the base station")
+    sight_in_the_plane: bool = Field(True, description="the delay of the line of sight is that of its way in the plane, heights left out")
     unit_slips: bool = Field(True, description="parameters as the reference uses them, slips of units included")
 
 
@@ -226,7 +230,7 @@ def available() -> tuple[str, ...]:
 
 @lru_cache(maxsize=16)
 def parameter_set(name: str) -> ParameterSet:
-    """A packaged set by name, or one's own by the path of its YAML file.
+    """A packaged set by name, or one's own by the path of its YAML file; a packaged one that is unvalidated warns, once.
 
     Raises
     ------
@@ -243,10 +247,14 @@ def parameter_set(name: str) -> ParameterSet:
     except yaml.YAMLError as error:
         raise CsisimError(f"{path}: not YAML: {error}") from error
     try:
-        return ParameterSet.model_validate(_tuples(document))
+        loaded = ParameterSet.model_validate(_tuples(document))
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, item['loc'])) or 'set'}: {item['msg']}" for item in error.errors()]
         raise CsisimError(f"{path.name}: " + "; ".join(lines)) from error
+    if name in available() and not loaded.validated:
+        lacking = f"; not modelled: {', '.join(loaded.not_modelled)}" if loaded.not_modelled else ""
+        warnings.warn(f"{name} is unvalidated: none of its drops have been compared with the reference code{lacking}", stacklevel=2)
+    return loaded
 
 
 def _tuples(value: Any) -> Any:

@@ -115,7 +115,6 @@ class Cost2100:
         there = self._paths(0)
         self._geometry = self._responses(there)
         self._scale = self._amplitude(path_list(self.keys, self.law, middle, self._seen))
-        self._slots = self._run(None, 1)
 
     @property
     def scatterers(self) -> Scatterers:
@@ -123,16 +122,40 @@ class Cost2100:
         return self._seen
 
     def step(self, slot: int) -> FactoredState:
-        """The next slot's state."""
-        return next(self._slots)
+        """The state of a slot.
+
+        Raises
+        ------
+        CsisimError
+            If the superframe has more slots than ``superframe_s`` has room for: what users would see then has not been built.
+        """
+        if slot * self.slot_s >= self.config.superframe_s * (1 - 1e-9):
+            raise CsisimError(
+                f"cost2100: slot {slot} of {self.slot_s:g} s begins after the superframe's end; "
+                f"superframe_s ({self.config.superframe_s:g}) must be at least as long as the clock's superframe"
+            )
+        return self._state(slot)
 
     def samples(self, count: int, name: str, spacing: int = 1) -> Iterator[FactoredState]:
-        """``count`` states of the same walk, ``spacing`` slots apart, with other phases of the paths."""
-        rngs = [self.streams(f"channel.samples.{name}", self.superframe, user) for user in range(self.dims.num_users)]
+        """``count`` states of the same walk, ``spacing`` slots apart, with other phases of the paths.
+
+        A walk that would leave the superframe begins again with yet other phases, and so does one of users who stand: any number of
+        slots of a constant channel would be one realisation.
+        """
+        slots = max(1, round(self.config.superframe_s / self.slot_s)) if self.config.speed_mps > 0 else 1
+        current, phasors = -1, np.empty(0)
+        for sample in range(count):
+            walk, slot = divmod(sample * spacing, slots)
+            if walk != current:
+                current, phasors = walk, self._phasors(name, walk)
+            yield self._state(slot, phasors)
+
+    def _phasors(self, name: str, walk: int) -> np.ndarray:
+        """Phases (D, K, P) of the paths in one walk of ``samples``."""
+        rngs = [self.streams(f"channel.samples.{name}", self.superframe, walk, user) for user in range(self.dims.num_users)]
         most = self._geometry.steps[0].shape[-1]
         turns = np.stack([rng.random((most, self.dims.drops)).T for rng in rngs], axis=1)  # paths first: padding changes no number
-        run = self._run(np.exp(2j * np.pi * turns), spacing)
-        return (next(run) for _ in range(count))
+        return np.exp(2j * np.pi * turns)
 
     def _paths(self, slot: int, angles: bool = True) -> PathList:
         time_s = self.superframe * self.config.superframe_s + slot * self.slot_s
@@ -153,16 +176,12 @@ class Cost2100:
             power = np.broadcast_to(power.mean(axis=1, keepdims=True), power.shape)
         return np.sqrt(antennas * MEAN_POWER[self.config.normalisation] / np.maximum(power, 1e-300))
 
-    def _run(self, phasors: np.ndarray | None, spacing: int) -> Iterator[FactoredState]:
-        """States ``spacing`` slots apart over the superframe's geometry; ``phasors`` (D, K, P) turn the paths."""
-        geometry, scale, slot = self._geometry, self._scale, 0
-        while True:
-            paths = self._paths(slot, angles=False)
-            gains = scale * self._gains(paths, phasors)
-            if self.config.normalisation == "per_drop":
-                gains *= per_drop_scale(geometry.power(gains), self.dims.num_tx * self.dims.num_rx)
-            yield FactoredState(Paths(geometry, gains.astype(self.dims.complex_dtype)))
-            slot += spacing
+    def _state(self, slot: int, phasors: np.ndarray | None = None) -> FactoredState:
+        """The state of a slot over the superframe's geometry; ``phasors`` (D, K, P) turn the paths."""
+        gains = self._scale * self._gains(self._paths(slot, angles=False), phasors)
+        if self.config.normalisation == "per_drop":
+            gains *= per_drop_scale(self._geometry.power(gains), self.dims.num_tx * self.dims.num_rx)
+        return FactoredState(Paths(self._geometry, gains.astype(self.dims.complex_dtype)))
 
     def _gains(self, paths: PathList, phasors: np.ndarray | None) -> np.ndarray:
         """Gains (D, K, S, P): amplitudes turned by exp(-j 2 pi f tau), subcarrier after subcarrier."""

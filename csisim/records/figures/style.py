@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from csisim.records.atomic import replacing
 from csisim.records.figures.kinds import Picture
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def draw(picture: Picture, schemes: Sequence[str], columns: int = 1) -> "Figure"
         title = _wrapped(picture.title, TITLE_PT * 1.1, 0.93 * width)  # bold runs wider
         caption = _wrapped(picture.caption, CAPTION_PT, 0.95 * width)
         shown = {scheme: _wrapped(label, RC["legend.fontsize"], width - 0.7) for scheme, label in _labels(picture).items()}
-        widest = max(_width_in(line, RC["legend.fontsize"]) for label in shown.values() for line in label.split("\n"))
+        widest = max(typeset_in(line, RC["legend.fontsize"]) for label in shown.values() for line in label.split("\n"))
         legend_columns = max(1, min(len(shown), int((width - 0.1) / (widest + 0.55))))
         legend_rows = [list(shown.values())[i::legend_columns] for i in range(legend_columns)]
         lines = max(sum(label.count("\n") + 1 for label in column) for column in legend_rows)
@@ -88,13 +89,14 @@ def draw(picture: Picture, schemes: Sequence[str], columns: int = 1) -> "Figure"
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """Write a figure; the same numbers give the same bytes (no dates, no version of the software)."""
+    """Write a figure, its folder made if need be; the same numbers give the same bytes (no dates, no version of the software)."""
     import matplotlib
 
     metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "svg": {"Date": None}}
     suffix = path.suffix.removeprefix(".")
-    with matplotlib.rc_context(RC):
-        figure.savefig(path, dpi=300, metadata=metadata.get(suffix))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(RC), replacing(path) as temporary:
+        figure.savefig(temporary, format=suffix, dpi=300, metadata=metadata.get(suffix))
 
 
 def _labels(picture: Picture) -> dict[str, str]:
@@ -179,11 +181,11 @@ def _wrapped(text: str, size: float, width_in: float) -> str:
             words[-1] += f" {piece}"
         else:
             words.append(piece)
-    space = _width_in(" ", size)
+    space = typeset_in(" ", size)
     lines: list[list[str]] = [[]]
     room = width_in
     for word in words:
-        needed = _width_in(word, size)
+        needed = typeset_in(word, size)
         if lines[-1] and needed > room:
             lines.append([])
             room = width_in
@@ -193,7 +195,7 @@ def _wrapped(text: str, size: float, width_in: float) -> str:
 
 
 @cache
-def _width_in(text: str, size: float) -> float:
+def typeset_in(text: str, size: float) -> float:
     """Width of a piece of text in inches."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextToPath

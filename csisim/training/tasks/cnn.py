@@ -9,6 +9,7 @@ from pydantic import Field
 from csisim.beamforming.digital import oracle
 from csisim.beamforming.digital.cnn import CnnConfig, guess, initial, precode
 from csisim.beamforming.digital.iaidnn import weighted_rate
+from csisim.phy.linalg import adjoint
 from csisim.random import stream
 from csisim.training.base import Parameters, Product
 from csisim.training.loop import TRAINING, VALIDATION
@@ -75,11 +76,11 @@ def labels(channel: np.ndarray, ratio: np.ndarray, num_streams: int, iterations:
     """
     precoder = wmmse_of(channel, ratio, num_streams, iterations=iterations)
     u = oracle.mmse_combiner(channel, precoder, ratio[:, None, None, None])
-    errors = np.eye(num_streams) - oracle.adjoint(u) @ channel @ precoder
+    errors = np.eye(num_streams) - adjoint(u) @ channel @ precoder
     if num_streams == u.shape[-2]:
         left, _, right = np.linalg.svd(u)
-        rotation = oracle.adjoint(left @ right)
-        u, errors = u @ rotation, oracle.adjoint(rotation) @ errors @ rotation
+        rotation = adjoint(left @ right)
+        u, errors = u @ rotation, adjoint(rotation) @ errors @ rotation
     w = np.linalg.inv(errors)
     return u / _size(u), w / _size(w)
 
