@@ -120,6 +120,15 @@ def reports_arrive(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(("feedback", "delay_slots"), message)
 
 
+def superframe_fits_the_channel(scenario: Scenario) -> Iterator[Problem]:
+    """A channel whose superframe has a length of its own is not known beyond it."""
+    known = getattr(scenario.channel, "superframe_s", None)
+    lasts = scenario.clock.slots * scenario.clock.slot_s
+    if known is not None and lasts > known * (1 + 1e-9):
+        told = f"{known:g} s is shorter than the clock's superframe of {lasts:g} s"
+        yield Problem(("channel", "superframe_s"), f"{told} (frames * slots_per_frame * slot_s <= superframe_s)")
+
+
 # -- pilots --------------------------------------------------------------------------------------------------------------
 
 
@@ -279,6 +288,7 @@ RULES: tuple[Rule, ...] = (
     sampling_fits_the_superframe,
     evaluated_frames_exist,
     reports_arrive,
+    superframe_fits_the_channel,
     pilots_fit_the_slot,
     pilots_identify_the_channel,
     names_differ,

@@ -28,6 +28,10 @@ REFUSED = {
         [("  kind: mmwave_clusters\n  fading: {kind: ar1, correlation: 0.9}", "  kind: trace")],
         "channel.file: cost2100_indoor: delay_angle holds 32 angles of users with one antenna",
     ),
+    "superframe_fits_the_channel": (
+        [("  kind: mmwave_clusters\n  fading: {kind: ar1, correlation: 0.9}", "  kind: cost2100\n  superframe_s: 1.0e-4")],
+        "channel.superframe_s: 0.0001 s is shorter than the clock's superframe of 0.001 s",
+    ),
     "there_are_frames": ([("frames: 2", "frames: 0")], "clock.frames: a superframe of 0 frames"),
     "samples_fit_the_frame": (
         [("timescale: online", "timescale: online\n    samples_per_frame: 5")],

@@ -32,6 +32,7 @@ from csisim.weights import Circumstances, Learned, Need, Parameters, parameters_
 
 #: Sizes that weights are known by.
 SIZES = ("num_users", "num_rx_rf", "num_rf", "num_streams")
+_NOBODY = 1e-20  #: loading where the combiners hear nobody: there is nothing to invert, and nothing to divide by
 
 Inverse = Literal["exact", "residual", "iaidnn", "diagonal"]
 Dual = Literal["mmse", "recursion"]
@@ -114,7 +115,8 @@ def forward(
         weighted = combiner * xp.astype(weight, channel.dtype)[..., None, :]
         target = adjoint(channel) @ weighted
         curvature = xp.sum(target @ adjoint(adjoint(channel) @ combiner), axis=-3, keepdims=True)
-        loading = noise_power / power.total * inner(combiner, weighted) * xp.exp(p["log_v"])[..., None, None]
+        leak = xp.clip(inner(combiner, weighted), min=_NOBODY)
+        loading = noise_power / power.total * leak * xp.exp(p["log_v"])[..., None, None]
         system = curvature + xp.astype(loading, channel.dtype) * identity(channel, channel.shape[-1])
         precoder = normalise(p["T_f"] @ _solve(system, target, precoder, p, inverse) + p["Q_f"], power)
         if dual is not None:

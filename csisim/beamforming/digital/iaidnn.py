@@ -125,6 +125,12 @@ def iaidnn(
     users and chains that are not there are zeros (Hu 2021, Section V-C), and zero forcing, from which it starts, sees only
     those that are.
     """
+    reached = np.any(channel != 0, axis=(1, 2, 3))
+    if not reached.all():  # there is nothing to scale to, and nothing to send
+        precoder = np.zeros((*channel.shape[:2], channel.shape[3], num_streams), channel.dtype)
+        if reached.any():
+            precoder[reached] = iaidnn(channel[reached], noise_power, num_streams, power, parameters, structure, user_weights)
+        return precoder
     wide = channel.astype(np.complex128)
     h, ratio = scaled(wide, noise_power / power.total)
     first = zf_start(h, num_streams, power)
