@@ -20,7 +20,7 @@ PAPERS = ("kang2022",)
 @click.command()
 @click.argument("paper", type=click.Choice(PAPERS))
 @click.argument("item")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes (default: one per core).")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes (default: what cores and memory allow).")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Results folder (default: results/SCENARIO).")
 @click.option(
     "--scenarios",
@@ -38,7 +38,7 @@ def reproduce(paper: str, item: str, jobs: int | None, output: Path | None, scen
     from csisim.papers.base import verdict
     from csisim.records.load import load
     from csisim.records.summary import merge_replicas
-    from csisim.runner.effort import available_cores
+    from csisim.runner.effort import default_jobs
     from csisim.runner.progress import display
     from csisim.runner.sweep import run_sweep
     from csisim.scenario.load import load_scenario
@@ -50,7 +50,7 @@ def reproduce(paper: str, item: str, jobs: int | None, output: Path | None, scen
     loaded = load_scenario((scenarios or shipped() / "papers") / reproduction.scenario)
     root = output or Path("results") / loaded.scenario.name
     with display(False) as shown:
-        result = run_sweep(loaded, root, jobs or available_cores(), display=shown)
+        result = run_sweep(loaded, root, jobs or default_jobs(loaded), display=shown)
     tell(result, root, False)
     if result.interrupted or result.failed:
         sys.exit(INTERRUPTED if result.interrupted else 1)
