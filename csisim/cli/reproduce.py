@@ -21,7 +21,7 @@ PAPERS = ("hu2021", "kang2022")
 @click.command()
 @click.argument("paper", type=click.Choice(PAPERS))
 @click.argument("items", nargs=-1)
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes (default: one per core).")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes (default: what cores and memory allow).")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Results folder (default: results/SCENARIO).")
 @click.option(
     "--scenarios",
@@ -121,7 +121,7 @@ def by_scenario(
     from csisim.papers.base import Line, Verdict, verdict
     from csisim.records.load import load
     from csisim.records.summary import merge_replicas
-    from csisim.runner.effort import available_cores
+    from csisim.runner.effort import default_jobs
     from csisim.runner.progress import display
     from csisim.runner.sweep import run_sweep
     from csisim.scenario.load import load_scenario
@@ -129,7 +129,7 @@ def by_scenario(
     loaded = load_scenario((scenarios or shipped() / "papers") / reproduction.scenario)
     root = output or Path("results") / loaded.scenario.name
     with display(False) as shown:
-        result = run_sweep(loaded, root, jobs or available_cores(), display=shown)
+        result = run_sweep(loaded, root, jobs or default_jobs(loaded), display=shown)
     tell(result, root, False)
     if result.interrupted or result.failed:
         sys.exit(INTERRUPTED if result.interrupted else 1)

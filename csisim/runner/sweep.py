@@ -14,6 +14,7 @@ from csisim.records.identity import MODEL_VERSION
 from csisim.records.provenance import append_run, describe_run
 from csisim.records.schema import definitions
 from csisim.records.store import Store
+from csisim.runner.effort import check_memory
 from csisim.runner.plan import Plan, RunCell, make_plan
 from csisim.runner.pool import Executor, InProcess, Outcome, Processes
 from csisim.runner.progress import Display, Silent, Tally
@@ -67,8 +68,9 @@ def run_sweep(
     Raises
     ------
     CsisimError
-        If the folder belongs to another scenario, or another run is writing into it.
+        If the folder belongs to another scenario, another run is writing into it, or so many jobs exceed the memory.
     """
+    check_memory(loaded, jobs)
     store = Store(root)
     check_owner(store, loaded.scenario.name, fresh)
     _train_first(loaded, say)
