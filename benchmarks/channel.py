@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from csisim.channel.mmwave import MmwaveClusters, MmwaveClustersConfig
 from csisim.channel.rayleigh import Rayleigh, RayleighConfig
 from csisim.phy.dims import Dims
+from csisim.phy.linalg import adjoint
 from csisim.random import Streams, complex_normal
 
 DIMS = Dims(drops=16, num_users=4, num_rx=32, num_tx=64, num_rx_rf=4, num_rf=16, num_streams=4)
@@ -56,7 +57,7 @@ def numpy_dense(num_paths: int, dtype: type, phasors: Callable[[np.ndarray], np.
 
     def draw() -> np.ndarray:
         gains = complex_normal(rng, (BATCH, 1, num_paths), dtype) * real.type((DIMS.num_rx * DIMS.num_tx / num_paths) ** 0.5)
-        h = (responses(DIMS.num_rx) * gains) @ responses(DIMS.num_tx).conj().swapaxes(-1, -2)
+        h = (responses(DIMS.num_rx) * gains) @ adjoint(responses(DIMS.num_tx))
         assert h.dtype == dtype
         return h
 

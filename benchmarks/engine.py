@@ -3,7 +3,8 @@
     python benchmarks/engine.py
 
 Everything is measured side by side in this one process, in CPU seconds; ratios are what to quote. A slot without an analog
-update should cost less than 1.3 times as much at 1024 antennas as at 64.
+update should cost less than 1.3 times as much at 1024 antennas as at 64; the sizes take turns and the least time of each counts,
+so that a busy machine disturbs all alike.
 """
 
 import resource
@@ -21,15 +22,15 @@ from csisim.scenario.load import load_scenario
 MAIN_JOB = Path(__file__).parents[1] / "scenarios" / "online_mixed_timescale.yaml"
 
 
-def cpu(action: Callable[[], object], repeats: int = 3) -> float:
-    """Best CPU time of a few runs, after one that warms up."""
-    action()
+def cpu(*actions: Callable[[], object], rounds: int = 3) -> list[float]:
+    """Least CPU time of each action over rounds in which they take turns, after one round that warms up."""
     times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        action()
-        times.append(time.process_time() - start)
-    return min(times)
+    for _ in range(rounds + 1):
+        for action in actions:
+            start = time.process_time()
+            action()
+            times.append(time.process_time() - start)
+    return [min(times[i :: len(actions)][1:]) for i in range(len(actions))]
 
 
 def bare_slots(slots: int, delay: int) -> None:
@@ -56,8 +57,10 @@ def bare_slots(slots: int, delay: int) -> None:
 def simpy_share() -> None:
     scenario = load_scenario(MAIN_JOB).cells[0].scenario
     names = [scheme.name for scheme in scenario.schemes]
-    whole = cpu(lambda: run_cell(scenario, names, 0, lambda *_: None), 1)
-    events = cpu(lambda: bare_slots(scenario.clock.slots, 1))
+    whole, events = cpu(
+        lambda: run_cell(scenario, names, 0, lambda *_: None),
+        lambda: bare_slots(scenario.clock.slots, 1),
+    )
     slots = scenario.clock.slots
     print(f"main job, base cell     {whole:8.2f} s CPU for {slots} slots, {scenario.drops} drops, {len(names)} schemes")
     print(f"its SimPy events alone  {events * 1e3:8.2f} ms: {events / whole:.3%} of the cell (target < 5 %)")
@@ -65,21 +68,19 @@ def simpy_share() -> None:
 
 def slot_against_antennas() -> None:
     """A slot without an analog update: fixed clusters, offline phases, no dense baseline."""
-    seconds = {}
-    for num_tx in (64, 256, 1024):
-        sets = [f"system.num_tx={num_tx}"]
-        loaded = load_scenario(MAIN_JOB, (*sets, "sweep=null", "plots=[]"))
-        base = loaded.cells[0].scenario
-        slots = {}
-        for frames in (4, 20):
-            clock = base.clock.model_copy(update={"frames": frames})
-            scenario = base.model_copy(update={"clock": clock})
-            slots[frames * clock.slots_per_frame] = cpu(
-                lambda scenario=scenario: run_cell(scenario, ["offline_rls_random"], 0, lambda *_: None)
-            )
-        (few, short), (many, long) = slots.items()
-        seconds[num_tx] = (long - short) / (many - few)  # the difference leaves out what a superframe's start costs
-        print(f"slot at N_t = {num_tx:4d}       {seconds[num_tx] * 1e3:8.3f} ms CPU ({seconds[num_tx] / seconds[64]:.2f} x N_t = 64)")
+    sizes, frames = (64, 256, 1024), (4, 24)
+    runs = []
+    for num_tx in sizes:
+        base = load_scenario(MAIN_JOB, (f"system.num_tx={num_tx}", "sweep=null", "plots=[]")).cells[0].scenario
+        for count in frames:
+            scenario = base.model_copy(update={"clock": base.clock.model_copy(update={"frames": count})})
+            runs.append(lambda scenario=scenario: run_cell(scenario, ["offline_rls_random"], 0, lambda *_: None))
+    times = cpu(*runs, rounds=6)
+    slots = (frames[1] - frames[0]) * base.clock.slots_per_frame
+    # the difference leaves out what a superframe's start costs
+    seconds = [(long - short) / slots for short, long in zip(times[::2], times[1::2], strict=True)]
+    for num_tx, slot in zip(sizes, seconds, strict=True):
+        print(f"slot at N_t = {num_tx:4d}       {slot * 1e3:8.3f} ms CPU ({slot / seconds[0]:.2f} x N_t = 64)")
 
 
 def memory_over_superframes() -> None:

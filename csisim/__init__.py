@@ -6,11 +6,15 @@ Importing the package is cheap: nothing heavy is loaded before it is used.
 
 from typing import TYPE_CHECKING, Any
 
+from csisim.phy.kernel_cache import keep_kernels_somewhere
+
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 if TYPE_CHECKING:
     from csisim.records.load import load
+
+keep_kernels_somewhere()
 
 
 def __getattr__(name: str) -> Any:

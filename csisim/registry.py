@@ -30,6 +30,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "ls": ("csisim.acquisition.ls:LeastSquares", "least squares (Kang 2022, eq. 15)"),
         "mmse": ("csisim.acquisition.mmse:Mmse", "linear MMSE with sample covariance"),
         "rls": ("csisim.acquisition.rls:Rls", "recursive least squares (Kang 2022, Algorithm 1, symmetrised)"),
+        "fc_net": ("csisim.acquisition.fc_net:FcEstimator", "fully connected network (Kang 2022, Sec. VII-A)"),
+        "cedun": ("csisim.acquisition.cedun:Cedun", "unfolded RLS with trained pilots (Kang 2022, eq. 17)"),
     },
     "codec": {
         "ideal": ("csisim.feedback.ideal:Ideal", "unquantised report, no bits booked"),
@@ -68,6 +70,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "dft": ("csisim.beamforming.analog.dft:DftCodebook", "the strongest columns of a DFT codebook"),
         "covariance": ("csisim.beamforming.analog.covariance:Covariance", "phases of the long-term covariance's eigenvectors"),
         "ssca": ("csisim.beamforming.analog.ssca:Ssca", "stochastic successive convex approximation (Kang 2022, eq. 19-22)"),
+        "learned_phases": (
+            "csisim.beamforming.analog.learned_phases:LearnedPhases",
+            "phases trained through the digital layers (Kang 2022, Sec. V-B)",
+        ),
         "altmin": ("csisim.beamforming.analog.altmin:AltMin", "PE-AltMin on the fully digital solution, every slot"),
         "svd_phases": ("csisim.beamforming.analog.svd_phases:SvdPhases", "phases of the channel's singular vectors, every slot"),
         "omp": ("csisim.beamforming.analog.omp:Omp", "orthogonal matching pursuit on a beam dictionary, every slot"),
@@ -78,6 +84,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "svd": ("csisim.beamforming.digital.svd:Svd", "singular vectors of the one user's channel"),
         "sca": ("csisim.beamforming.digital.sca:Sca", "successive convex approximation (Kang 2022, Algorithm 2, corrected)"),
         "wmmse": ("csisim.beamforming.digital.wmmse:Wmmse", "weighted MMSE (Hu 2021), reduced form"),
+        "iaidnn": ("csisim.beamforming.digital.iaidnn:Iaidnn", "unfolded WMMSE with trained parameters (Hu 2021, eq. 15-17)"),
+        "cnn": ("csisim.beamforming.digital.cnn:Cnn", "black-box convolutional network (Hu 2021, Section V-A)"),
+        "fc_net": ("csisim.beamforming.digital.fc_net:FcPrecoder", "fully connected network (Kang 2022, Sec. VII-A)"),
+        "hbdun": ("csisim.beamforming.digital.hbdun:Hbdun", "unfolded SCA with trained parameters (Kang 2022, eq. 31)"),
     },
 }
 
@@ -141,8 +151,18 @@ def configure(room: str, value: Any) -> Component:
     return config
 
 
+class _BareKind(BeforeValidator):
+    """The validator with its JSON schema: the kinds that need nothing else may stand alone."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        models = [handler.resolve_ref_schema(model) for model in schema.get("oneOf", [])]
+        bare = [model["properties"]["kind"]["const"] for model in models if not set(model.get("required", ())) - {"kind"}]
+        return {"anyOf": [{"type": "string", "enum": bare}, schema]}
+
+
 #: Lets ``fading: static`` stand for ``fading: {kind: static}`` where a field is a closed union of kinds.
-BareKind = BeforeValidator(lambda value: {"kind": value} if isinstance(value, str) else value)
+BareKind = _BareKind(lambda value: {"kind": value} if isinstance(value, str) else value)
 
 
 def _validator(room: str) -> PlainValidator:
@@ -158,7 +178,7 @@ class _AnyKind:
     def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         names = [{"const": kind, "description": line} for kind, (_, line) in kinds(self.room).items()]
         models = [handler(component(self.room, kind).Config.__pydantic_core_schema__) for kind in kinds(self.room)]
-        return {"oneOf": [{"type": "string", "oneOf": names}, *models]}
+        return {"anyOf": [{"type": "string", "oneOf": names}, *models]}  # settings without a kind may suit several
 
 
 #: Field types of the rooms: ``digital: DigitalField = ...`` takes any registered kind of digital designer.

@@ -16,7 +16,7 @@ from csisim.acquisition.mmse import sample_covariance
 from csisim.acquisition.observe import UnitNoise, combine_noise, observe
 from csisim.acquisition.pilots import PilotConfig, pilot_matrix
 from csisim.beamforming.analog.random_phases import draw_phases
-from csisim.beamforming.base import Phases
+from csisim.beamforming.base import Occasion, Phases
 from csisim.channel.base import Channel, ChannelState, stack
 from csisim.feedback.report import Report
 from csisim.phy.beams import Beams
@@ -149,6 +149,8 @@ class Scheme:
         self.digital = build("digital", config.digital)
         self.power, self.noise_power = link.system.power, link.system.noise_power
         self.pilots = pilot_matrix(link.pilots, link.dims.num_rf, link.dims.num_users, link.streams("pilots"))
+        if hasattr(self.estimator, "pilots"):  # trained ones, of the same power
+            self.pilots = self.estimator.pilots(self.pilots)
         self.beams: dict[int, Beams] = {}
         self.known: dict[int, Known] = {}
         self.version = -1  # of the beams that serve pilots
@@ -221,9 +223,7 @@ class Scheme:
             return
         if frame == 0 and self.config.initial == "covariance":
             start = build("analog", configure("analog", "covariance"))
-            fitted = start.update(
-                stack(self.memory), self.noise_power, self.power, start.init(self.link.dims, self.phases), self._rng(frame)
-            )
+            fitted = start.update(stack(self.memory), start.init(self.link.dims, self.phases), self._occasion(frame))
             f, w = start.beams(fitted)
             self.analog_state = self.analog.init(self.link.dims, (np.angle(f), np.angle(w)))
         self._design(self.memory, frame, self.config.steps_per_frame)
@@ -256,11 +256,12 @@ class Scheme:
         return acquired
 
     def _design(self, samples: list[ChannelState], frame: int = 0, steps: int | None = None) -> None:
-        self.analog_state = self.analog.update(stack(samples), self.noise_power, self.power, self.analog_state, self._rng(frame), steps)
+        self.analog_state = self.analog.update(stack(samples), self.analog_state, self._occasion(frame, steps))
         self.next_beams = self.analog.beams(self.analog_state)
 
-    def _rng(self, frame: int) -> np.random.Generator:
-        return self.link.streams("analog.minibatch", self.superframe, frame)
+    def _occasion(self, frame: int, steps: int | None = None) -> Occasion:
+        rng = self.link.streams("analog.minibatch", self.superframe, frame)
+        return Occasion(self.noise_power, self.power, rng, steps, self.digital)
 
     # -- CSI ---------------------------------------------------------------------------------------------------------
 

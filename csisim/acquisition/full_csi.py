@@ -25,7 +25,7 @@ class Noisy(Component):
     """The channel with a white complex Gaussian error."""
 
     kind: Literal["noisy"] = "noisy"
-    nmse_db: float = Field(-10.0, description="expected error power relative to each user's channel power")
+    nmse_db: float = Field(-10.0, le=60, description="expected error power relative to each user's channel power")
 
 
 class BeamSweep(Component):

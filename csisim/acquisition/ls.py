@@ -6,6 +6,7 @@ import numpy as np
 
 from csisim.acquisition.base import Estimate
 from csisim.errors import PilotError
+from csisim.phy.linalg import adjoint
 from csisim.registry import Component
 
 
@@ -26,11 +27,6 @@ class LinearMap(NamedTuple):
     def apply(self, received: np.ndarray) -> np.ndarray:
         """Y A, (D, K, S, R, T), for received pilots (D, K, S, R, L)."""
         return received @ self.matrix[..., None, :, :].astype(received.dtype, copy=False)
-
-
-def adjoint(matrix: np.ndarray) -> np.ndarray:
-    """Conjugate transpose of the last two axes."""
-    return matrix.conj().swapaxes(-1, -2)
 
 
 def least_squares(y: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 from pydantic import Field
 
 from csisim.acquisition.base import Estimate
-from csisim.acquisition.ls import LinearMap, adjoint
+from csisim.acquisition.ls import LinearMap
+from csisim.phy.linalg import adjoint
 from csisim.registry import Component
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from csisim.phy.dims import Dims
+from csisim.phy.linalg import adjoint
 from csisim.random import Streams, complex_normal
 
 
@@ -71,7 +72,7 @@ def combine_noise(
     """
     z = np.moveaxis(antenna_noise, 0, -1)  # (D, K, S, r, L)
     if kind == "coloured":
-        return w_orthonormal.conj().swapaxes(-1, -2)[:, :, None] @ z
+        return adjoint(w_orthonormal)[:, :, None] @ z
     if q_w is None:
         raise ValueError("white noise after combining needs q_w")
     return q_w[:, :, None] @ z[..., : q_w.shape[-1], :]

@@ -6,8 +6,9 @@ import numpy as np
 from pydantic import Field
 
 from csisim.acquisition.base import Estimate
-from csisim.acquisition.ls import LinearMap, adjoint
+from csisim.acquisition.ls import LinearMap
 from csisim.errors import PilotError
+from csisim.phy.linalg import adjoint
 from csisim.registry import Component
 
 

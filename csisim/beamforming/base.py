@@ -1,5 +1,6 @@
 """What analog and digital designers are."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -8,6 +9,21 @@ from csisim.channel.base import PathSamples
 from csisim.phy.dims import Dims, PowerBudget
 
 Phases = tuple[np.ndarray, np.ndarray]  # phi_f (D|1, t, T), phi_w (D|1, K, r, R), radians
+
+
+@dataclass(frozen=True, eq=False)
+class Occasion:
+    """What an analog update is told besides the samples: the link it designs for, its randomness and how far to go.
+
+    ``steps``: gradient steps; None takes the configuration's. ``digital``: the scheme's digital designer, for those who design
+    through it.
+    """
+
+    noise_power: float
+    power: PowerBudget
+    rng: np.random.Generator
+    steps: int | None = None
+    digital: "DigitalDesigner | None" = None
 
 
 class AnalogDesigner(Protocol):
@@ -30,10 +46,8 @@ class AnalogDesigner(Protocol):
     def init(self, dims: Dims, phases: Phases) -> Any:
         """A fresh state. ``phases`` are the random initial phases, the same for every scheme of a cell."""
 
-    def update(
-        self, samples: PathSamples, noise_power: float, power: PowerBudget, state: Any, rng: np.random.Generator, steps: int | None = None
-    ) -> Any:
-        """Improve the state with samples (newest last). ``steps``: gradient steps; None takes the configuration's."""
+    def update(self, samples: PathSamples, state: Any, occasion: Occasion) -> Any:
+        """Improve the state with samples (newest last)."""
 
     def beams(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
         """Analog precoder f (D|1, t, T) and combiners w (D|1, K, r, R)."""

@@ -30,7 +30,7 @@ class MmwaveClustersConfig(Component):
     angular_spread_deg: float = Field(5.0, ge=0, description="rms Laplace spread of the rays about their cluster's centre (fixed_clusters)")
     max_angle_deg: float = Field(60.0, gt=0, le=90, description="largest azimuth")
     max_elevation_deg: float = Field(30.0, ge=0, le=90, description="largest elevation (planar arrays)")
-    k_factor_db: float | None = Field(None, description="Rician K factor: adds one line-of-sight path of constant modulus")
+    k_factor_db: float | None = Field(None, ge=-200, le=200, description="Rician K factor: adds one line-of-sight path of constant modulus")
     fading: Fading = Field(Iid(), description="how the gains evolve from slot to slot (fixed_clusters)")
     normalisation: Normalisation | Literal["none"] = Field(
         "unit",

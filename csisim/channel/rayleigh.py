@@ -1,6 +1,7 @@
 """Rayleigh fading: rich scattering at both ends, without or with (Kronecker) correlation."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -29,6 +30,10 @@ class RayleighConfig(Component):
         "averaged over a drop's users and subcarriers",
     )
 
+    def constant_numbers(self, num_rx: int, num_tx: int) -> int:
+        """Complex numbers that a channel takes beside its states: the correlation matrices while their roots are computed."""
+        return 5 * sum(size**2 for rho, size in ((self.rx_correlation, num_rx), (self.tx_correlation, num_tx)) if rho)
+
 
 class Rayleigh:
     r"""Kronecker model :math:`H = R_r^{1/2} G R_t^{1/2}` with G i.i.d. CN(0, 1) and :math:`[R]_{ij} = \rho^{|i-j|}`."""
@@ -40,7 +45,12 @@ class Rayleigh:
         if dims.num_subcarriers != config.num_subcarriers:
             raise CsisimError(f"rayleigh: {config.num_subcarriers} subcarriers configured, but the link has {dims.num_subcarriers}")
         self.config, self.dims, self.streams, self.slot_s = config, dims, streams, slot_s
-        self.roots = tuple(
+
+    @cached_property
+    def roots(self) -> tuple[np.ndarray | None, ...]:
+        """Roots of the correlation matrices of both ends, None without correlation."""
+        config, dims = self.config, self.dims
+        return tuple(
             exponential_correlation_sqrt(rho, size).astype(dims.real_dtype) if rho else None
             for rho, size in ((config.rx_correlation, dims.num_rx), (config.tx_correlation, dims.num_tx))
         )

@@ -40,8 +40,12 @@ def kinds(_: Path | None) -> Lines:
 
 
 def scenarios(folder: Path | None) -> Lines:
-    """Scenario files with the question in their first line."""
-    for file in sorted((folder or Path("scenarios")).rglob("*.yaml")):
+    """Scenario files with the question in their first line: those in ./scenarios and those that come with csisim."""
+    from csisim.cli.shipped import shipped
+
+    here, ours = Path("scenarios"), shipped()
+    usual = [here, *([] if here.is_dir() and here.samefile(ours) else [ours])]
+    for file in (file for place in ([folder] if folder else usual) for file in sorted(place.rglob("*.yaml")) if file.is_file()):
         with file.open(encoding="utf-8", errors="replace") as text:
             first = text.readline(500)
         yield str(file), first.lstrip("# ").rstrip() if first.startswith("#") else ""

@@ -13,7 +13,7 @@ SUFFIXES = (".png", ".pdf", ".svg", ".csv")
 
 
 @click.command()
-@click.argument("results", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("results", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--kind", type=click.Choice(KINDS), help="One figure of this kind instead of the scenario's plots.")
 @click.option("--x", help="Swept axis, by its field's last name, e.g. snr_db.")
 @click.option("--y", help="Metric, e.g. sum_rate_bps_hz, net_rate_bps_hz, nmse_csi; for cdf also rate_user.")

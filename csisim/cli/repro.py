@@ -26,11 +26,19 @@ def repro(cell: str, output: Path | None, schemes: tuple[str, ...]) -> None:
     from csisim.errors import CsisimError
 
     folders = [output] if output is not None else sorted(path.parent for path in Path("results").glob("*/scenario.yaml"))
-    found = [(folder, *match) for folder in folders for match in matches(folder, cell)]
+    found, skipped = [], []
+    for place in folders:
+        try:
+            found += [(place, *match) for match in matches(place, cell)]
+        except (CsisimError, OSError) as error:
+            if output is not None:
+                raise
+            skipped.append(f"\n{place} was skipped: {error}")
     if len(found) != 1:
         where = ", ".join(map(str, folders)) or "results/*"
         several = ", ".join(f"{entries[0].cell} in {folder}" for folder, _, entries in found[:5])
-        raise CsisimError(f"{cell}: several cells begin so: {several}" if found else f"{cell}: no such cell in {where}")
+        nowhere = f"{cell}: no such cell in {where}{''.join(skipped)}"
+        raise CsisimError(f"{cell}: several cells begin so: {several}" if found else nowhere)
     folder, scenario, entries = found[0]
     unknown = set(schemes) - {entry.scheme for entry in entries}
     if unknown:

@@ -17,7 +17,7 @@ TOLD = 10  # failures that are told one by one
 
 @click.command()
 @click.argument("scenario", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes (default: one per core); 1 runs in this process.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes (default: what cores and memory allow), 1: this process.")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Results folder (default: results/NAME).")
 @click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Give a field a value, e.g. --set system.snr_db=5.")
 @click.option("--sweep", "sweeps", multiple=True, metavar="PATH=V1,V2", help="Sweep a field instead of the file's sweep; several: a grid.")
@@ -43,27 +43,28 @@ def run(
 
     Exit status: 0 all is there, 1 some cells failed, 2 the scenario is not valid, 130 interrupted.
     """
-    from csisim.runner.effort import available_cores
+    from csisim.runner.effort import default_jobs
     from csisim.runner.progress import display
     from csisim.runner.sweep import run_sweep
     from csisim.scenario.load import load_scenario
 
     loaded = load_scenario(scenario, sets, sweeps)
     root = output or Path("results") / loaded.scenario.name
-    jobs = jobs or available_cores()
+    jobs = jobs or default_jobs(loaded)
     if dry_run:
         click.echo(preview(loaded, root, jobs, fresh), nl=False)
         return
     if not quiet:
         for warning in loaded.warnings:
             click.echo(f"warning: {warning}", err=True)
-    drawn = drawn_from(root)
     with display(quiet) as shown:
-        result = run_sweep(loaded, root, jobs, timeout, fresh, display=shown)
+        result = run_sweep(
+            loaded, root, jobs, timeout, fresh, display=shown, say=None if quiet else lambda line: click.echo(line, err=True)
+        )
     from csisim.cli.show import table
 
     click.echo(table(root), nl=False)
-    if not result.interrupted and (result.computed or drawn != (root / "scenario.yaml").read_text(encoding="utf-8")):
+    if not result.interrupted:
         draw(root, quiet)
     tell(result, root, quiet)
     if result.interrupted:
@@ -93,21 +94,20 @@ def tell(result: "SweepResult", root: Path, quiet: bool) -> None:
         click.echo(f"{root}: {computed}{failed}", err=True)
 
 
-def drawn_from(root: Path) -> str | None:
-    """The scenario that the pictures of a folder were drawn from; None if there are none."""
-    scenario = root / "scenario.yaml"
-    return scenario.read_text(encoding="utf-8") if (root / "figures").is_dir() and scenario.is_file() else None
-
-
 def draw(root: Path, quiet: bool) -> None:
-    """The scenario's pictures; a picture that cannot be drawn costs no record."""
-    from csisim.records.figures import render_all
+    """The scenario's pictures, if they are not there; a picture that cannot be drawn costs no record."""
+    from csisim.records.figures import all_drawn, render_all
 
+    if all_drawn(root):
+        return
     try:
         written = render_all(root)
     except Exception as error:
         click.echo(f"figures: {error}\n    the records are safe; `csisim plot {root}` draws again", err=True)
         return
+    except KeyboardInterrupt:
+        click.echo("interrupted: the records are safe; run the same command to draw the figures", err=True)
+        raise
     if written and not quiet:
         click.echo(f"{root}: {len(written)} files in {written[0].parent}", err=True)
 
@@ -121,24 +121,22 @@ def preview(loaded: "Loaded", root: Path, jobs: int, fresh: bool) -> str:
     from csisim.runner.sweep import check_owner
 
     store = Store(root)
-    check_owner(store, loaded.scenario.name)
+    check_owner(store, loaded.scenario.name, fresh)
     known = {} if fresh else store.rows()
     plan = make_plan(loaded, known)
     effort = expected_effort(loaded, plan, known)
     missing = sum(len(unit.entries) for unit in plan.units)
     records = len({entry.record for entry in plan.entries})
-    basis = (
-        "from the pace of records that are there" if effort.measured else "a guess, right within a factor of ten: nothing measured here yet"
-    )
+    basis = "from the pace of records that are there" if effort.measured else "a guess: nothing measured here yet"
     replicas = loaded.scenario.replicas
-    seconds = effort.cpu_seconds / min(jobs, max(len(plan.units), 1))
+    seconds = effort.seconds(min(jobs, max(len(plan.units), 1)))
     lines = [
         f"scenario  {loaded.scenario.name}",
         f"results   {root}",
         f"cells     {len(loaded.cells)} of {loaded.scenario.drops} drops" + (f", {replicas} replicas" if replicas > 1 else ""),
         f"schemes   {', '.join(scheme.name for scheme in loaded.scenario.schemes)}",
         f"records   {records}: {records - missing} there, {missing} to compute",
-        f"estimate  {clock(seconds)} on {jobs} cores, {effort.bytes / 1e6:.1f} MB ({basis})",
+        f"estimate  {clock(seconds)} with {jobs} worker{'s' if jobs > 1 else ''}, {effort.bytes / 1e6:.1f} MB ({basis})",
     ]
     for unit in plan.units:
         axes = " ".join(f"{axis}={value}" for axis, value in unit.entries[0].axes.items())

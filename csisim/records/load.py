@@ -1,17 +1,15 @@
 """Reading results: ``csisim.load("results/x")``."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from csisim.errors import CsisimError
 from csisim.records.schema import SLOT_COLUMNS
-from csisim.records.slots import drop_means
+from csisim.records.slots import drop_means, read_rows
 from csisim.records.store import Store
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ def load(path: str | Path, what: Literal["cells", "drops", "slots"] = "cells", c
     Raises
     ------
     CsisimError
-        If there are no results.
+        If there are no results, or a file of them is damaged.
 
     Examples
     --------
@@ -49,9 +47,7 @@ def load(path: str | Path, what: Literal["cells", "drops", "slots"] = "cells", c
     if what not in ("cells", "drops", "slots"):
         raise CsisimError(f"load(path, {what!r}): there are 'cells', 'drops' and 'slots'")
     store = Store(path)
-    schema, rows = store.current()
-    metadata = json.loads(schema.metadata[b"csisim"])
-    table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
+    table, metadata = store.current()
     if what != "cells":
         labels = table.select(["cell", "scheme", *metadata["axes"], "replica"])
         done = [i for i, status in enumerate(table["status"].to_pylist()) if status == "ok"]
@@ -75,8 +71,7 @@ def _drops(file: Path) -> pa.Table:
 
 
 def _slots(file: Path, columns: Sequence[str] | None) -> pa.Table:
-    names = [column.name for column in SLOT_COLUMNS if columns is None or column.name in columns]
-    return pq.read_table(file, columns=[name for name in names if name in pq.read_schema(file).names]).replace_schema_metadata(None)
+    return read_rows(file, [column.name for column in SLOT_COLUMNS if columns is None or column.name in columns])
 
 
 def _labelled(rows: pa.Table, labels: pa.Table, i: int) -> pa.Table:

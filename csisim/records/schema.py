@@ -114,6 +114,21 @@ def cell_schema(axes: Mapping[str, pa.DataType]) -> pa.Schema:
     return pa.schema(fields)
 
 
+def fits(row: Mapping[str, Any], schema: pa.Schema) -> bool:
+    """Whether plain values are a row of a table: all there that may not be null, and each of its column's type."""
+    return all(_holds(field, row.get(field.name)) for field in schema)
+
+
+def _holds(field: pa.Field, value: Any) -> bool:
+    if value is None:
+        return bool(field.nullable)
+    if pa.types.is_floating(field.type):
+        return type(value) is float or (type(value) is int and abs(value) <= 2**53)
+    if pa.types.is_integer(field.type):
+        return type(value) is int and abs(value) < 2 ** (field.type.bit_width - 1)
+    return type(value) is (bool if pa.types.is_boolean(field.type) else str)
+
+
 def definitions(scenario: Any) -> dict[str, str]:
     """What the numbers of this scenario mean, in words; echoed in every file and above every table."""
     system = scenario.system
@@ -150,5 +165,6 @@ __all__ = [
     "axis_value",
     "cell_schema",
     "definitions",
+    "fits",
     "slot_schema",
 ]

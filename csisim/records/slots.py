@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from csisim.errors import CsisimError
+from csisim.records.atomic import named
 from csisim.records.schema import METRICS, SLOT_COLUMNS, slot_schema
 
 #: Columns that a frame adds up (events), and those it takes from its last slot; metrics are averaged, NaN left out.
@@ -57,8 +60,10 @@ class SlotWriter:
         self.schema = slot_schema(axes).with_metadata({"csisim": json.dumps(metadata, sort_keys=True)})
         floats = [column.name for column in SLOT_COLUMNS if pa.types.is_floating(column.type)] + ["rate_user.list.element"]
         others = [field.name for field in self.schema if field.name not in floats and field.name not in ("rate_user", "analog_updated")]
+        # here and wherever Parquet is read: an open file, because Arrow takes names like a:b for addresses and knows UTF-8 names only
+        self.file = open(self.temporary, "wb")  # noqa: SIM115
         self.writer = pq.ParquetWriter(
-            self.temporary,
+            self.file,
             self.schema,
             compression="zstd",
             compression_level=3,
@@ -74,18 +79,22 @@ class SlotWriter:
         for column in SLOT_COLUMNS:
             arrays.append(_rates(rows["rate_user"]) if column.name == "rate_user" else _array(rows[column.name], column.type))
         table = pa.Table.from_arrays([array.cast(field.type) for array, field in zip(arrays, self.schema, strict=True)], schema=self.schema)
-        self.writer.write_table(table, row_group_size=max(count, 1))
+        with named(self.path):
+            self.writer.write_table(table, row_group_size=max(count, 1))
 
     def close(self, drop_means: Mapping[str, Any]) -> None:
         """Complete the file, the drop means in its footer, and let it appear under its own name."""
         self.writer.add_key_value_metadata({DROP_MEANS: json.dumps(drop_means, allow_nan=False)})
-        self.writer.close()
-        os.replace(self.temporary, self.path)
+        with named(self.path):
+            self.writer.close()
+            self.file.close()
+            os.replace(self.temporary, self.path)
 
     def abandon(self) -> None:
         """Leave nothing behind."""
         with suppress(OSError, pa.ArrowException):  # the footer of a file that goes anyway
             self.writer.close()
+            self.file.close()
         self.temporary.unlink(missing_ok=True)
 
 
@@ -100,6 +109,54 @@ def _rates(rates: np.ndarray) -> pa.Array:
 
 
 def drop_means(file: Path) -> dict[str, np.ndarray]:
-    """Mean of every drop over the evaluated frames, (drops,) float64 per metric, NaN where null; only the footer is read."""
-    lists = json.loads(pq.read_metadata(file).metadata[DROP_MEANS.encode()])
-    return {metric: np.array(values, dtype=np.float64) for metric, values in lists.items()}
+    """Mean of every drop over the evaluated frames, (drops,) float64 per metric, NaN where null; only the footer is read.
+
+    Raises
+    ------
+    CsisimError
+        If the file is missing or damaged.
+    """
+    with _readable(file), open(file, "rb") as opened:
+        lists = json.loads(pq.read_metadata(opened).metadata[DROP_MEANS.encode()])
+        means = {metric: np.array(values, dtype=np.float64) for metric, values in dict(lists).items()}
+        if {values.ndim for values in means.values()} != {1} or len({len(values) for values in means.values()}) > 1:
+            raise ValueError("its drop means are not one list per metric")
+    return means
+
+
+def read_rows(file: Path, columns: Sequence[str]) -> pa.Table:
+    """Columns of a slot file, those left out that a file of an older version does not have; errors as for :func:`drop_means`."""
+    with _readable(file), open(file, "rb") as opened, pq.ParquetFile(opened) as slots:
+        return slots.read([name for name in columns if name in slots.schema_arrow.names]).replace_schema_metadata(None)
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Whatever goes wrong with a file that is not what it should be, as one message."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise CsisimError(f"{file}: missing; `csisim run` computes it again") from error
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+        raise CsisimError(f"{file}: damaged ({error}); `csisim run` computes it again") from error
+
+
+def holds_record(file: Path) -> bool:
+    """Whether a slot file is there, whole and of the record that its name says; remembered while the file stays the same."""
+    try:
+        status = file.stat()
+    except OSError:
+        return False
+    return _holds_record(str(file), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=65536)
+def _holds_record(file: str, size: int, changed_ns: int) -> bool:
+    """The footer comes last: who can read it and finds the record's key and drop means in it has all pages before it."""
+    try:
+        with open(file, "rb") as opened:
+            footer = pq.read_metadata(opened)
+        written = json.loads(footer.metadata[b"csisim"])["record"]
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
+        return False
+    return written == Path(file).stem and DROP_MEANS.encode() in footer.metadata

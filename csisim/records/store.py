@@ -21,7 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from csisim.errors import CsisimError
-from csisim.records.schema import SCHEMA_VERSION, axis_type, axis_value, cell_schema
+from csisim.records.atomic import replacing, write_atomic
+from csisim.records.schema import SCHEMA_VERSION, axis_type, axis_value, cell_schema, fits
+from csisim.records.slots import holds_record
 
 try:
     import fcntl
@@ -30,6 +32,7 @@ except ImportError:  # Windows: no advisory locks, one run per folder is up to t
 
 EARLIER = "earlier.jsonl"
 _PROCESS = uuid.uuid4().hex[:8]  # process numbers come back, this one does not
+_LINE = cell_schema({})
 Row = dict[str, Any]
 
 
@@ -46,13 +49,6 @@ class Entry:
     @property
     def columns(self) -> Row:
         return {"cell": self.cell, "scheme": self.scheme, "record": self.record, "replica": self.replica, **self.axes}
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Replace a text file in one step."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def append(journals: Path, row: Row) -> None:
@@ -119,23 +115,39 @@ class Store:
 
     def rows(self) -> dict[str, Row]:
         """Every record whose numbers are here, by key: of the present scenario and of its earlier versions."""
-        here = {file.name.removesuffix(".parquet") for file in os.scandir(self.slots)} if self.slots.is_dir() else set()
+        compacted = self._table().to_pylist() if self.cells.exists() else []
         rows: dict[str, Row] = {}
-        for row in (*self._compacted(), *self._journaled(self._journal_files()), *self._journaled([self.journals / EARLIER])):
+        for row in (*filter(_is_line, compacted), *self._journaled(self._journal_files()), *self._journaled([self.journals / EARLIER])):
             known = rows.get(row["record"])
             finer = known is not None and known["log"] == "frame" and row["log"] == "slot"
-            if row["status"] == "ok" and row["record"] in here and (known is None or finer):
+            if (known is None or finer) and holds_record(self.slot_file(row["record"])):
                 rows[row["record"]] = row
         return rows
 
-    def _compacted(self) -> list[Row]:
-        if not self.cells.exists():
-            return []
+    def _table(self) -> pa.Table:
+        """``cells.parquet``, its metadata and columns checked.
+
+        Raises
+        ------
+        CsisimError
+            If it is something else.
+        """
         try:
-            table = pq.read_table(self.cells)
-        except pa.ArrowInvalid as error:
-            raise CsisimError(f"{self.cells}: not a table that csisim wrote ({error}); --fresh starts over") from error
-        return table.to_pylist()
+            with open(self.cells, "rb") as opened, pq.ParquetFile(opened) as file:
+                table = file.read()
+            about = json.loads((table.schema.metadata or {}).get(b"csisim", b"null"))
+            if not isinstance(about, dict) or not isinstance(about.get("name"), str):
+                raise ValueError("it does not say what it holds")
+            expected = cell_schema({axis: table.schema.field(axis).type for axis in about["axes"]})
+            strange = [field.name for field in expected if field.name in table.schema.names and table.schema.field(field.name) != field]
+            strange += [field.name for field in expected if field.name not in table.schema.names and not field.nullable]
+            if strange:
+                raise ValueError(f"column {strange[0]}")
+        except FileNotFoundError as error:
+            raise CsisimError(f"{self.root}: no results here (cells.parquet is missing); `csisim run` makes them") from error
+        except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+            raise CsisimError(f"{self.cells}: not a table that csisim wrote ({error}); `csisim run --fresh` starts over") from error
+        return table
 
     def _journal_files(self) -> list[Path]:
         return sorted(path for path in self.journals.glob("*.jsonl") if path.name != EARLIER)
@@ -145,26 +157,34 @@ class Store:
         for path in paths:
             with suppress(FileNotFoundError):
                 for line in path.read_bytes().splitlines():
-                    with suppress(ValueError):  # a line torn by a kill: its record is computed again
+                    with suppress(ValueError, RecursionError):  # a line torn by a kill: its record is computed again
                         row = json.loads(line)
-                        if isinstance(row, dict) and "record" in row:
+                        if isinstance(row, dict) and _is_line(row):
                             yield row
 
-    def current(self) -> tuple[pa.Schema, list[Row]]:
-        """Schema and rows of the cell table, with the lines of a run that has not folded its journals yet.
+    def current(self) -> tuple[pa.Table, Row]:
+        """The cell table with the lines of a run that has not folded its journals yet, and what it says about itself.
 
         Raises
         ------
         CsisimError
-            If there are no results.
+            If there are no results, or the table is something else.
         """
-        if not self.cells.exists():
-            raise CsisimError(f"{self.root}: no results here (cells.parquet is missing); `csisim run` makes them")
-        rows = self._compacted()
+        table = self._table()
+        about = json.loads(table.schema.metadata[b"csisim"])
+        types = {axis: table.schema.field(axis).type for axis in about["axes"]}
+        rows = table.to_pylist()
         seen = {(row["cell"], row["scheme"]) for row in rows if row["status"] == "ok"}
-        fresh = [row for row in self._journaled(self._journal_files()) if (row["cell"], row["scheme"]) not in seen]
+        fresh = []
+        for line in self._journaled(self._journal_files()):
+            with suppress(ValueError, TypeError):  # a value that is none of this axis
+                row = line | {axis: axis_value(line.get(axis), type_) for axis, type_ in types.items()}
+                if (row["cell"], row["scheme"]) not in seen and fits(row, table.schema):
+                    fresh.append(row)
         replaced = {(row["cell"], row["scheme"]) for row in fresh}
-        return pq.read_schema(self.cells), [row for row in rows if (row["cell"], row["scheme"]) not in replaced] + fresh
+        shown = [row for row in rows if (row["cell"], row["scheme"]) not in replaced] + fresh
+        numbers = [_numbers(row, table.schema) for row in shown]
+        return pa.Table.from_pylist(numbers, schema=table.schema), about
 
     def compact(self, entries: Sequence[Entry], failures: Mapping[tuple[str, str], str], metadata: Mapping[str, Any]) -> None:
         """Fold everything into ``cells.parquet``: one row per entry that is done or has failed.
@@ -185,9 +205,8 @@ class Store:
                 numbers = rows.get(entry.record, {"n": 0, "status": status})
                 typed = {name: axis_value(value, types[name]) for name, value in entry.axes.items()}
                 table.append({**_numbers(numbers, schema), **entry.columns, **typed})
-        temporary = self.cells.with_name(f"cells.parquet.{os.getpid()}.tmp")
-        pq.write_table(pa.Table.from_pylist(table, schema=schema), temporary, compression="zstd")
-        os.replace(temporary, self.cells)
+        with replacing(self.cells) as temporary, open(temporary, "wb") as file:
+            pq.write_table(pa.Table.from_pylist(table, schema=schema), file, compression="zstd")
         for path in journals:
             path.unlink(missing_ok=True)
 
@@ -206,6 +225,11 @@ class Store:
                 path.unlink(missing_ok=True)
         for path in (self.cells, self.provenance):
             path.unlink(missing_ok=True)
+
+
+def _is_line(row: Row) -> bool:
+    """Whether a row tells of a finished record, with all that is told of one."""
+    return fits(row, _LINE) and row["status"] == "ok" and row.get("log") in ("slot", "frame") and row.get("seconds") is not None
 
 
 def _numbers(row: Row, schema: pa.Schema) -> Row:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from csisim.scenario.load import Loaded
     from csisim.scenario.schema import Scenario
 
+#: Slots that take as long as the analog design of a superframe, roughly (SSCA on 16 samples).
+DESIGN_SLOTS = 128
+
 #: The engine: ``csisim.engine.cell.run_cell``.
 RunCell = Callable[..., dict[str, float]]
 
@@ -58,9 +61,10 @@ class Plan:
 
 
 def record_cost(scenario: "Scenario") -> float:
-    """Effort of one scheme in one cell, in arbitrary units."""
+    """Effort of one scheme in one cell, in arbitrary units; a superframe's analog design weighs as much as many of its slots."""
     system = scenario.system
-    return float(system.num_users * system.num_rf * num_rows(scenario))
+    designs = scenario.drops * scenario.clock.superframes
+    return float(system.num_users * system.num_rf * (num_rows(scenario) + DESIGN_SLOTS * designs))
 
 
 def num_rows(scenario: "Scenario", log: str = "slot") -> int:
@@ -89,15 +93,21 @@ def make_plan(loaded: "Loaded", known: Mapping[str, Row]) -> Plan:
 
 
 def cells(loaded: "Loaded") -> "Iterator[tuple[Scenario, list[Entry]]]":
-    """Every cell and replica with its entries, one per scheme, in the order of the sweep."""
+    """Every cell and replica with its entries, one per scheme, in the order of the sweep.
+
+    Weights that a learned component will run with are named in its settings from here on, so that keys follow from them.
+    """
+    from csisim.training.supply import supplied
+
     swept_in_schemes = [axis for axis, path in loaded.axes.items() if path[0] == "schemes"]
     for point in loaded.cells:
         scheme_axes = {axis: point.axes[axis] for axis in swept_in_schemes}
-        physics = physics_digest(point.scenario)
-        for replica in range(point.scenario.replicas):
+        scenario = supplied(point.scenario)
+        physics = physics_digest(scenario)
+        for replica in range(scenario.replicas):
             key = cell_key(physics, replica, scheme_axes)
-            records = {scheme.name: record_key(physics, scheme, replica) for scheme in point.scenario.schemes}
-            yield point.scenario, [Entry(key, name, record, replica, point.axes) for name, record in records.items()]
+            records = {scheme.name: record_key(physics, scheme, replica) for scheme in scenario.schemes}
+            yield scenario, [Entry(key, name, record, replica, point.axes) for name, record in records.items()]
 
 
 def _done(row: Row | None, log: str) -> bool:

@@ -4,19 +4,22 @@ Every job has a pool of one process (Pebble): when a process dies, it is plain w
 """
 
 import multiprocessing
-import os
 import signal
-import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from csisim.errors import CsisimError
+from csisim.runner.interrupts import ctrl_c_waits, end_with_the_parent, interrupted
 from csisim.runner.plan import RunCell, Unit
 from csisim.runner.work import run_unit
+
+if TYPE_CHECKING:
+    from csisim.scenario.schema import Scenario
 
 Status = Literal["ok", "failed", "crashed", "timeout"]
 
@@ -57,6 +60,8 @@ def attempt(unit: Unit, root: Path, run_cell: RunCell, progress: Callable[[float
     except CsisimError as error:
         return str(error), traceback.format_exc()
     except Exception as error:
+        if interrupted(error):
+            raise KeyboardInterrupt from error
         return f"{type(error).__name__}: {error}", traceback.format_exc()
     return None
 
@@ -143,10 +148,13 @@ class _Worker:
 
     def start(self, unit: Unit, root: Path, run_cell: RunCell, timeout: float | None) -> None:
         self.shared[self.index] = 0.0
-        if not self.pool.active:  # its worker died before the unit reached it
-            self._replace_pool()
         self.unit = unit
-        self.future = self.pool.schedule(_attempt_in_worker, args=(unit, root, run_cell), timeout=timeout)
+        with ctrl_c_waits():  # processes started meanwhile never hear of it: the parent decides, also while they still import
+            if not self.pool.active:  # its worker died before the unit reached it; asking starts a new pool's worker
+                self._replace_pool()
+            if timeout is not None:  # a process that has just started must not pay for its imports
+                self.pool.schedule(import_components, args=(unit.scenario,))
+            self.future = self.pool.schedule(_attempt_in_worker, args=(unit, root, run_cell), timeout=timeout)
 
     def finish(self) -> Outcome:
         assert self.unit is not None
@@ -180,18 +188,21 @@ _NOTEBOOK: dict[str, Any] = {}
 
 
 def _begin_worker(index: int, shared: Any) -> None:
-    """First thing in a worker: ignore Ctrl-C (the parent decides), die at once when told to, die with the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # also in the middle of compiled code; unfinished files are swept up
     _NOTEBOOK.update(index=index, shared=shared)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
+    end_with_the_parent()
 
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+def import_components(scenario: "Scenario") -> None:
+    """Import the engine, everything that a scenario names, and what both import only when they are first used."""
+    import csisim.engine.cell  # noqa: F401
+    from csisim.registry import component
+
+    component("channel", scenario.channel.kind)
+    for scheme in scenario.schemes:
+        for room in ("estimator", "codec", "analog", "digital"):
+            component(room, getattr(scheme, room).kind)
+    for package in ("numba", "pandas", "scipy.linalg", "scipy.special"):
+        import_module(package)
 
 
 def _attempt_in_worker(unit: Unit, root: Path, run_cell: RunCell) -> tuple[str, str] | None:

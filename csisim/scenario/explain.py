@@ -1,5 +1,6 @@
 """What pydantic says, said to the author of a scenario: the place in the document, what is wrong, what is allowed."""
 
+import re
 from collections.abc import Iterator, Sequence
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -15,6 +16,11 @@ Path = tuple[str | int, ...]
 
 #: Fields that hold a component, by the name of the field: the name of its room.
 _ROOMS = frozenset(TABLE)
+
+#: What every message about an unknown field begins with.
+UNKNOWN_FIELD = "unknown field"
+
+MAX_SUGGESTIONS = 3
 
 
 def problems(error: ValidationError, document: Any) -> list[Problem]:
@@ -56,7 +62,8 @@ def written(value: Any) -> str:
     """A value as it would be written in YAML, cut short."""
     text = {True: "true", False: "false", None: "null"}.get(value, "") if value is None or isinstance(value, bool) else ""
     if not text:
-        text = repr(value) if isinstance(value, str | int | float) else f"a {'list' if isinstance(value, list) else 'mapping'}"
+        form = "list" if isinstance(value, list) else "mapping"
+        text = repr(value) if isinstance(value, str | int | float) else f"a {form}" if value else f"an empty {form}"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -67,7 +74,7 @@ def _problem(detail: dict[str, Any], document: Any) -> tuple[Path, str]:
         return path, "required, but missing"
     if kind == "extra_forbidden":
         allowed = allowed_fields(document, path[:-1])
-        return path, f"unknown field{did_you_mean(str(path[-1]), allowed)}; allowed: {', '.join(allowed)}"
+        return path, f"{UNKNOWN_FIELD}{_elsewhere(path, document) or did_you_mean(str(path[-1]), allowed)}; allowed: {', '.join(allowed)}"
     if kind in ("component_kind", "union_tag_invalid"):
         known = list(kinds(context["room"])) if kind == "component_kind" else _tags(context["expected_tags"])
         if isinstance(value, dict):
@@ -80,9 +87,23 @@ def _problem(detail: dict[str, Any], document: Any) -> tuple[Path, str]:
         return path, f"should be a kind, or a mapping with a `kind`, got {written(value)}"
     if kind == "value_error":
         return path, str(context["error"])
-    message = detail["msg"].removeprefix("Input ").replace("valid dictionary or instance of", "mapping for")
     suggestion = did_you_mean(str(value), _tags(str(context.get("expected", "")))) if kind == "literal_error" else ""
-    return path, f"{message[0].lower()}{message[1:]}, got {written(value)}{suggestion}"
+    return path, f"should {_wanted(kind, context, detail['msg'])}, got {written(value)}{suggestion}"
+
+
+def _wanted(kind: str, context: dict[str, Any], message: str) -> str:
+    """What a value should be, without pydantic's words for Python's types."""
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return "be a mapping"
+    if kind in ("list_type", "tuple_type"):
+        return "be a list"
+    if kind in ("too_short", "too_long"):
+        limit, bound = (context["min_length"], "least") if kind == "too_short" else (context["max_length"], "most")
+        return f"have at {bound} {limit} {'entry' if limit == 1 else 'entries'}"
+    characters = re.fullmatch(r"\^\[(.*)\]\+\$", str(context.get("pattern", "")))
+    if kind == "string_pattern_mismatch" and characters:
+        return f"consist of the characters {', '.join(re.findall('[^-]-[^-]|.', characters[1]))}"
+    return message.partition(" should ")[2] or message
 
 
 def _tags(quoted: str) -> list[str]:
@@ -91,11 +112,12 @@ def _tags(quoted: str) -> list[str]:
 
 
 def _together(messages: list[str]) -> str:
-    """The messages of a union's alternatives, which end with the same value, as one."""
+    """The messages of a union's alternatives, which begin alike and end with the same value, as one."""
     if len(messages) == 1:
         return messages[0]
-    heads = [message.partition(", got ")[0] for message in messages]
-    return " or ".join(heads) + ", got " + messages[-1].partition(", got ")[2] if ", got " in messages[-1] else "; ".join(messages)
+    first, *others = (message.partition(", got ")[0] for message in messages)
+    got = messages[-1].partition(", got ")[2]
+    return f"{' or '.join([first, *(other.removeprefix('should ') for other in others)])}, got {got}" if got else "; ".join(messages)
 
 
 def _in_document(loc: Sequence[str | int], document: Any, keep_last: bool) -> tuple[Path, Any]:
@@ -103,7 +125,7 @@ def _in_document(loc: Sequence[str | int], document: Any, keep_last: bool) -> tu
     path: list[str | int] = []
     value = document
     for number, part in enumerate(loc):
-        if part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int):
+        if part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int) and part < len(value):
             path.append(part)
             value = value[part]
         elif keep_last and number == len(loc) - 1:
@@ -113,32 +135,48 @@ def _in_document(loc: Sequence[str | int], document: Any, keep_last: bool) -> tu
 
 def allowed_fields(document: Any, path: Sequence[str | int]) -> list[str]:
     """The fields that the mapping at ``path`` may have."""
-    model: type[BaseModel] = Scenario
+    model: type[BaseModel] | None = Scenario
     value = document
     for part in path:
         value = value[part]
-        if isinstance(part, int):
-            continue
-        field = model.model_fields.get(part)
-        if field is None:
-            return []
-        found = _model(field.annotation, value)
-        if found is None:
-            return []
-        model = found
-        if part in _ROOMS and isinstance(value, dict):
-            try:
-                model = component(part, value["kind"]).Config
-            except (KeyError, TypeError):
-                return []
-    return list(model.model_fields)
+        if model is not None and isinstance(part, str):
+            model = _model(model, part, value)
+    return [] if model is None else list(model.model_fields)
 
 
-def _model(annotation: Any, value: Any) -> type[BaseModel] | None:
-    """The model that an annotation means for this value: of a union the member of the value's kind."""
-    models = list(_models(annotation))
-    if len(models) > 1 and isinstance(value, dict):
-        models = [model for model in models if "kind" in model.model_fields and model.model_fields["kind"].default == value.get("kind")]
+def _elsewhere(path: Path, document: Any) -> str:
+    """`` (did you mean 'system.snr_db'?)`` for a field of some block that stands at the top level."""
+    if len(path) > 1:
+        return ""
+    places = [place for place in _places(Scenario, document) if place.endswith(f".{path[0]}")][:MAX_SUGGESTIONS]
+    return f" (did you mean {' or '.join(map(repr, places))}?)" if places else ""
+
+
+def _places(model: type[BaseModel], value: Any, before: str = "") -> Iterator[str]:
+    """The dotted paths of all fields that a document may have, given its kinds and its schemes."""
+    for name in model.model_fields:
+        yield before + name
+        inner = value.get(name) if isinstance(value, dict) else None
+        below = _model(model, name, inner)
+        if below is not None and isinstance(inner, list):
+            for index, item in enumerate(inner):
+                named = item.get("name", index) if isinstance(item, dict) else index
+                yield from _places(below, item, f"{before}{name}.{named}.")
+        elif below is not None:
+            yield from _places(below, inner, f"{before}{name}.")
+
+
+def _model(model: type[BaseModel], name: str, value: Any) -> type[BaseModel] | None:
+    """The model of a field, given its value: of components and unions that of the value's kind."""
+    if name not in model.model_fields:
+        return None
+    kind = value.get("kind") if isinstance(value, dict) else value
+    if name in _ROOMS:
+        known = isinstance(kind, str) and kind in kinds(name) and import_error(name, kind) is None
+        return component(name, str(kind)).Config if known else None
+    models = list(_models(model.model_fields[name].annotation))
+    if len(models) > 1:
+        models = [candidate for candidate in models if "kind" in candidate.model_fields and candidate.model_fields["kind"].default == kind]
     return models[0] if models else None
 
 

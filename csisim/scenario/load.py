@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from pydantic import ValidationError
-
 from csisim.errors import Problem, ScenarioError
 from csisim.registry import Component
-from csisim.scenario.explain import problems as explained
-from csisim.scenario.explain import unloadable
+from csisim.scenario.explain import UNKNOWN_FIELD
 from csisim.scenario.files import with_absolute_files
+from csisim.scenario.partial import Partial
 from csisim.scenario.rules import RULES, WARNINGS, pictures_have_an_axis
 from csisim.scenario.schema import Scenario, Sweep
-from csisim.scenario.sweep import Axis, CellDocument, Path, expand, merge, override, sweep_over
-from csisim.scenario.yaml import Mark, Node, quoted, read
+from csisim.scenario.sweep import MAX_CELLS, Axis, CellDocument, Path, expand, merge, override, sweep_over
+from csisim.scenario.yaml import Mark, Node, Remark, quoted, read
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Loaded:
     warnings: list[str]
 
 
-def load_scenario(path: str | FilePath, sets: Iterable[str] = (), sweeps: Iterable[str] = ()) -> Loaded:
+def load_scenario(path: str | FilePath, sets: Iterable[str] = (), sweeps: Iterable[str] = (), rules: bool = True) -> Loaded:
     """Read, resolve and check a scenario file.
 
     Paths in it are relative to the file, those in ``sets`` and ``sweeps`` to the working directory; in what is returned they are
@@ -69,6 +67,7 @@ def load_scenario(path: str | FilePath, sets: Iterable[str] = (), sweeps: Iterab
     path : path of the file
     sets : ``a.b=value`` as for ``--set``: fields that are given a value and are no longer swept
     sweeps : ``a.b=1,2,3`` as for ``--sweep``: a grid that takes the place of the file's sweep
+    rules : whether it must be possible to run it, here and now; results are shown without the trace or the memory they were made with
 
     Raises
     ------
@@ -77,13 +76,19 @@ def load_scenario(path: str | FilePath, sets: Iterable[str] = (), sweeps: Iterab
     """
     wrong: list[str] = []
     written: dict[str, str] = {}
-    root = sweep_over(override(_inherited(read(path), FilePath(path)), sets, wrong), sweeps, wrong)
+    remarks: list[Remark] = []
+    root = sweep_over(override(_inherited(read(path, remarks), FilePath(path), remarks), sets, wrong), sweeps, wrong)
     root = with_absolute_files(root, written)
     documents, axes, problems = expand(root)
-    errors, warnings = _Findings(len(documents), written), _Findings(len(documents), written)
+    errors, warnings = _Findings(len(documents), written, axes), _Findings(len(documents), written)
+    for mark, message in remarks:
+        errors.note(mark, message)
     for problem in problems:
         errors.add(CellDocument(root), problem)
-    cells = _cells(documents, axes, errors, warnings)
+    cells = _cells(documents, axes, errors, warnings, rules)
+    if cells and len(cells) * cells[0].scenario.replicas > MAX_CELLS:
+        message = f"{len(cells)} cells x {cells[0].scenario.replicas} replicas; a scenario has at most {MAX_CELLS} of both together"
+        errors.add(CellDocument(root), Problem(("replicas",), message))
     wrong += errors.lines()
     if wrong:
         raise ScenarioError("\n".join(wrong))
@@ -96,17 +101,17 @@ def load_scenario(path: str | FilePath, sets: Iterable[str] = (), sweeps: Iterab
     return Loaded(scenario, cells, {name: tuple(axis.dotted.split(".")) for name, axis in axes.items()}, warnings.lines(quote=False))
 
 
-def _inherited(root: Node, path: FilePath) -> Node:
+def _inherited(root: Node, path: FilePath, remarks: list[Remark]) -> Node:
     """The document on top of the file it extends, one level deep."""
     extends = root.child("extends")
-    if extends is None:
+    if extends is None or extends.content is None:
         return root
     if not isinstance(extends.content, str) or "\0" in extends.content:
         raise ScenarioError(quoted(extends.mark, "extends: should be the path of a scenario file, relative to this one"))
     if root.child("name") is None:
         raise ScenarioError(quoted(extends.mark, "extends: a scenario that extends another needs a name of its own"))
     try:
-        base = read(path.parent / extends.content)
+        base = read(path.parent / extends.content, remarks)
     except ScenarioError as error:
         raise ScenarioError(f"{quoted(extends.mark, 'extends: in the file that this one extends:')}\n{error}") from error
     further = base.child("extends")
@@ -128,9 +133,14 @@ class _Finding:
 class _Findings:
     """What was found in the cells, each thing told once."""
 
-    def __init__(self, cells: int, written: Mapping[str, str]) -> None:
+    def __init__(self, cells: int, written: Mapping[str, str], axes: Mapping[str, Axis] | None = None) -> None:
         self.cells, self.written = cells, written
+        self.axes = {value: axis for axis in (axes or {}).values() for value in axis.values}
         self.found: dict[Any, _Finding] = {}
+
+    def note(self, mark: Mark, message: str) -> None:
+        """Something about the document, whatever the cell."""
+        self.found.setdefault((mark, message), _Finding(mark, message, {}, self.cells))
 
     def add(self, document: CellDocument, problem: Problem, topic: Any = None) -> None:
         """A problem of one cell; of all that share a ``topic`` only the first is told."""
@@ -138,6 +148,9 @@ class _Findings:
         message = problem.message if not name or mark.source.endswith(f" {name}") else f"{name}: {problem.message}"
         for path, file in self.written.items():
             message = message.replace(path, file)
+        if mark in self.axes and problem.message.startswith(UNKNOWN_FIELD):  # that a swept field is not there is no matter of its values
+            self.note(self.axes[mark].mark, message)
+            return
         told_by_mark = problem.path and problem.path[-1] in document.varied
         finding = _Finding(mark, message, {} if told_by_mark else document.varied)
         self.found.setdefault(topic or (mark, message), finding).cells += 1
@@ -165,18 +178,19 @@ def dotted(node: Node, path: Sequence[str | int]) -> str:
     return ".".join(parts)
 
 
-def _cells(documents: list[CellDocument], axes: dict[str, Axis], errors: _Findings, warnings: _Findings) -> list[Cell]:
+def _cells(documents: list[CellDocument], axes: dict[str, Axis], errors: _Findings, warnings: _Findings, rules: bool) -> list[Cell]:
     """The valid cells, those that repeat an earlier one left out."""
     cells: list[Cell] = []
     seen = set()
     for document in documents:
-        scenario = _validated(document, errors)
-        if scenario is None:
+        checked = Partial(document.node.plain())
+        judged = (problem for rule in RULES for problem in checked.judged(rule)) if rules else ()
+        for problem in (*checked.problems, *judged):
+            errors.add(document, problem)
+        scenario = checked.scenario
+        if scenario is None or checked.problems:
             continue
-        for rule in RULES:
-            for problem in rule(scenario):
-                errors.add(document, problem)
-        for rule in WARNINGS:
+        for rule in WARNINGS if rules else ():
             for problem in rule(scenario):
                 warnings.add(document, problem, topic=(rule, problem.path))
         values = {name: _value(scenario, axis.path) for name, axis in axes.items()}
@@ -185,21 +199,6 @@ def _cells(documents: list[CellDocument], axes: dict[str, Axis], errors: _Findin
             seen.add(point)
             cells.append(Cell(len(cells), scenario, values))
     return cells
-
-
-def _validated(document: CellDocument, errors: _Findings) -> Scenario | None:
-    plain = document.node.plain()
-    broken = list(unloadable(plain))
-    if broken:
-        for problem in broken:
-            errors.add(document, problem)
-        return None
-    try:
-        return Scenario.model_validate(plain)
-    except ValidationError as error:
-        for problem in explained(error, plain):
-            errors.add(document, problem)
-    return None
 
 
 def _value(scenario: Scenario, path: Path) -> bool | int | float | str | None:

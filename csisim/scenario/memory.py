@@ -1,54 +1,215 @@
-"""How much memory a scenario takes, estimated before anything is allocated."""
+"""How much memory a scenario takes, estimated before anything is allocated.
+
+Everything is counted in complex numbers of the scenario's precision; what is computed in double precision whatever the scenario
+says counts twice. The factors are numbers of copies, counted where the arrays are made and checked against measured peaks.
+"""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
+from csisim.channel.fading import NUM_SINUSOIDS, Jakes
 from csisim.engine.cell import BLOCK
+from csisim.records.schema import METRICS
 from csisim.registry import component
 from csisim.scenario.schema import Scenario
 from csisim.scheme import SchemeConfig
 
-_COPIES = 2  # intermediate results beside the arrays counted here
-_TAPE_COLUMNS = 24  # numbers of a row of records, beside the users' rates
 _LIMIT_FILE = Path("/sys/fs/cgroup/memory.max")
+
+_COUPLINGS = 16  # pairs of beams whose couplings to standing responses are remembered (:meth:`csisim.channel.base.Geometry.couple`)
+_PATH_WORK = 40  # numbers a geometry-based channel keeps for a path beside its responses: delays, angles, points, gains
+_BIT_WORK = 16  # numbers a codec needs for a coefficient while it spells out its bits
 
 
 def working_set(scenario: Scenario) -> int:
-    """Bytes of the large arrays of one block of drops: channels, samples, noise, beams and the tape of one superframe."""
-    system, users = scenario.system, scenario.system.num_users
-    drops = min(scenario.drops, BLOCK)
-    subcarriers = scenario.dims(1).num_subcarriers
-    dense = users * subcarriers * system.num_rx * system.num_tx  # complex numbers of a drop, as all counts below
-    paths = getattr(scenario.channel, "num_clusters", 0) * getattr(scenario.channel, "num_rays", 0)
-    paths = getattr(scenario.channel, "expected_paths", paths)
-    responses = users * paths * (system.num_rx + system.num_tx)
-    fresh = getattr(scenario.channel, "statistics", None) == "iid_angles"
-    sample = users * subcarriers * paths + fresh * responses if paths and scenario.full_csi.kind == "genie" else dense
-    channel = responses if paths else dense
-    noise = users * subcarriers * system.num_rx * scenario.pilot_length
-    pilots = 2 * system.num_rf * scenario.pilot_length * (users if scenario.pilots.access == "kang_eq4" else 1)  # in double precision
-    beams = 2 * (system.num_tx * system.num_rf + users * system.num_rx * system.num_rx_rf)
-    space = min(system.num_tx, users * paths) if paths else system.num_tx  # what fully digital design works in
-    numbers = drops * (channel + noise) + pilots
-    for scheme in scenario.schemes:
-        numbers += sample * _sample_drops(scheme, scenario, drops)
-        numbers += drops * (beams if component("analog", scheme.analog.kind).phase_shifters else subcarriers * space**2)
-    tape = drops * scenario.clock.slots * (_TAPE_COLUMNS + users) * len(scenario.schemes)
-    return _COPIES * (numbers * (16 if scenario.precision == "double" else 8) + tape * 8)
+    """Bytes of the large arrays of one block of drops, and of what is kept of all drops until a record is complete."""
+    link = _Link.of(scenario)
+    lanes = [_Lane(scenario, scheme, link) for scheme in scenario.schemes]
+    numbers = link.channel + link.noise + sum(lane.kept for lane in lanes) + max(lane.passing for lane in lanes)
+    if link.paths and not link.fresh:
+        numbers += min(_COUPLINGS, sum(lane.versions for lane in lanes)) * max(lane.coupling for lane in lanes)
+    rows = link.drops * scenario.clock.slots
+    tape = rows * (8 * len(METRICS) + 4 * link.users) * len(lanes) + rows * (30 * 8 + 16 * link.users)
+    summaries = scenario.drops * len(METRICS) * (16 * len(lanes) + 100)
+    return numbers * (16 if scenario.precision == "double" else 8) + tape + summaries
 
 
-def _sample_drops(scheme: SchemeConfig, scenario: Scenario, drops: int) -> int:
-    """Full-CSI samples that a scheme holds at once, times the drops each is taken for."""
-    if scheme.timescale == "single":
-        return drops
-    if scheme.timescale == "online":
-        most = scenario.clock.frames * scheme.samples_per_frame
-        return drops * (most if scheme.memory == "all" else min(most, scheme.memory))
-    channel = scenario.channel
-    fresh = getattr(channel, "evolution", None) == "iid" or getattr(channel, "statistics", None) == "iid_angles"
-    # one set of samples serves all drops; where that depends on the settings, only an instance would say
-    shared = fresh or getattr(component("channel", channel.kind), "shared_statistics", False)
-    return scheme.samples_before * (1 if shared else drops) if scheme.sampling == "before" else scheme.num_samples * drops
+@dataclass(frozen=True)
+class _Link:
+    """Sizes that all schemes of a block share, the letters of docstrings spelled out.
+
+    Attributes
+    ----------
+    paths : int
+        Paths of a user's channel; 0 if it is a dense matrix.
+    fresh : bool
+        Every state has array responses of its own.
+    sample_drops : int
+        Drops that one set of samples outside time is drawn for.
+    """
+
+    drops: int
+    users: int
+    subcarriers: int
+    rx: int
+    tx: int
+    paths: int
+    fresh: bool
+    sample_drops: int
+    channel: int
+    noise: int
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> "_Link":
+        system, channel = scenario.system, scenario.channel
+        drops, users, subcarriers = min(scenario.drops, BLOCK), system.num_users, scenario.dims(1).num_subcarriers
+        paths = getattr(channel, "num_clusters", 0) * getattr(channel, "num_rays", 0)
+        try:
+            expected = int(getattr(channel, "expected_paths", None) or 0)
+        except OverflowError:
+            expected = 10**30  # more than anybody has memory for
+        paths = expected or paths
+        states = drops * users * subcarriers
+        dense = states * system.num_rx * system.num_tx
+        responses = 2 * drops * users * paths * (system.num_rx + system.num_tx)
+        work = 6 * states * paths + responses if paths else 4 * dense
+        if expected:
+            work += _PATH_WORK * drops * users * paths
+        if getattr(channel, "normalisation", None) == "per_drop":
+            work += 3 * drops * users * paths**2  # overlaps of the paths
+        if isinstance(getattr(channel, "fading", None), Jakes):
+            work += NUM_SINUSOIDS * (8 * states * paths if paths else 3 * dense)
+        work += getattr(channel, "constant_numbers", lambda num_rx, num_tx: 0)(system.num_rx, system.num_tx)
+        if scenario.full_csi.kind != "genie":
+            work += 4 * dense
+        heard = states * scenario.pilot_length * (3 * system.num_rx // 2 + 3 * system.num_rx_rf)
+        piloted = any(component("estimator", scheme.estimator.kind).uses_pilots for scheme in scenario.schemes)
+        # one set of samples serves all drops; where that depends on the settings, only an instance would say
+        fresh = getattr(channel, "statistics", None) == "iid_angles"
+        shared = fresh or getattr(channel, "evolution", None) == "iid"
+        shared = shared or getattr(component("channel", channel.kind), "shared_statistics", False) is True
+        sample_drops = 1 if shared else drops
+        return cls(drops, users, subcarriers, system.num_rx, system.num_tx, paths, fresh, sample_drops, work, heard if piloted else 0)
+
+
+class _Lane:
+    """What one scheme holds (``kept``), and what it takes for a moment (``passing``)."""
+
+    def __init__(self, scenario: Scenario, scheme: SchemeConfig, link: _Link) -> None:
+        self.scenario, self.scheme, self.link = scenario, scheme, link
+        system = scenario.system
+        self.hybrid = component("analog", scheme.analog.kind).phase_shifters
+        columns = link.paths or max(link.rx, link.tx)
+        self.space = min(link.rx, max(columns, system.num_streams)), min(link.tx, max(link.users * columns, system.num_streams))
+        self.chains = (system.num_rx_rf, system.num_rf) if self.hybrid else self.space
+        self.sample_drops = link.sample_drops if scheme.samples_before else link.drops
+        self.kept, self.passing = 0, 0
+        self._csi()
+        self._beams()
+        self._samples()
+        self._design()
+
+    def _csi(self) -> None:
+        """Pilots, estimates, reports and the digital stage."""
+        link, scenario, (rx, tx) = self.link, self.scenario, self.chains
+        equivalent = link.drops * link.users * link.subcarriers * rx * tx
+        self.kept += 3 * equivalent
+        coupled = 2 * link.drops * link.users * link.subcarriers * rx * link.paths
+        passing = 4 * equivalent + coupled + self._digital(link.drops * link.subcarriers, rx, tx)
+        estimator = component("estimator", self.scheme.estimator.kind)
+        if estimator.uses_pilots:
+            block = scenario.system.num_rf * scenario.pilot_length
+            distinct = link.users if scenario.pilots.access == "kang_eq4" else 1
+            self.kept += 2 * distinct * block
+            maps = link.drops * link.users if estimator.needs_covariance else distinct
+            self.kept += 2 * maps * block
+            passing += 8 * distinct * block + 3 * maps * block
+        if estimator.needs_covariance:
+            count = getattr(self.scheme.estimator, "num_samples", 0) * link.sample_drops
+            self.kept += count * self._sample
+            passing += 6 * count * link.users * link.subcarriers * rx * tx
+        if scenario.duplex == "fdd" and getattr(self.scheme.codec, "bits", None):
+            passing += _BIT_WORK * equivalent
+        self.passing = max(self.passing, passing)
+
+    def _digital(self, problems: int, rx: int, tx: int) -> int:
+        """Iterative digital design of ``problems`` channels at once, in double precision."""
+        users, streams = self.link.users, self.link.users * self.scenario.system.num_streams
+        return 4 * problems * (users * rx * tx + (users * rx) ** 2 + streams * (tx + users * rx))
+
+    def _beams(self) -> None:
+        link, (rx, tx) = self.link, self.chains
+        entries = link.drops * (link.tx * tx + link.users * link.rx * rx)
+        grams = link.drops * (tx**2 + link.users * rx**2) if self.hybrid else 0
+        if self.hybrid:
+            kept, passing = 5, 4
+        else:
+            kept, passing = (1, 0) if tx == link.tx else (2, 4)  # bases of everything are identities, which need no room
+        self.kept += kept * entries + 4 * grams
+        self.passing = max(self.passing, passing * entries + 10 * grams)
+        clock, timescale = self.scenario.clock, self.scheme.timescale
+        self.versions = {"single": clock.slots, "online": clock.frames}.get(timescale, 1)
+        self.coupling = entries + link.drops * link.users * link.paths * (rx + tx)
+
+    @property
+    def _sample(self) -> int:
+        """One full-CSI sample of one drop."""
+        link = self.link
+        if not link.paths or self.scenario.full_csi.kind != "genie":
+            return link.users * link.subcarriers * link.rx * link.tx
+        return link.users * link.paths * (link.subcarriers + link.fresh * (link.rx + link.tx))
+
+    def _samples(self) -> None:
+        """Full-CSI samples that the scheme remembers."""
+        scheme = self.scheme
+        if scheme.cadence == "fixed":
+            self.count = 0
+        elif scheme.timescale == "single":
+            self.count = 1
+        elif scheme.timescale == "online":
+            most = self.scenario.clock.frames * scheme.samples_per_frame
+            self.count = most if scheme.memory == "all" else min(most, scheme.memory)
+        else:
+            self.count = scheme.num_samples
+        self.kept += self.count * self.sample_drops * self._sample
+
+    def _design(self) -> None:
+        """The analog designer at work on its samples, side by side."""
+        link, drops, seen = self.link, self.sample_drops, self.count * self.link.subcarriers
+        if not seen:
+            return
+        factored = link.paths > 0 and self.scenario.full_csi.kind == "genie"
+        paths = link.paths if factored else link.rx
+        own = seen if link.fresh or not factored else 1  # sets of responses
+        passing = 3 * self.count * drops * self._sample
+        beams = getattr(self.scheme.analog, "oversampling", 0)  # of a codebook, per antenna
+        if self.scheme.cadence == "slot":
+            passing += 4 * drops * link.tx * self.space[1] if factored else 0
+            self.kept += drops * link.users * link.paths * sum(self.space)
+            passing += self._digital(drops * link.subcarriers, *self.space)
+            passing += 3 * drops * link.users * link.subcarriers * self.space[0] * self.space[1]
+        elif hasattr(self.scheme.analog, "batch"):
+            passing += self._gradient(min(self.scheme.analog.batch, seen), paths, own > 1)
+        else:
+            passing += drops * link.users * paths**2 * (3 * seen if own > 1 else 4)
+            if not beams:
+                passing += sum(self._directions(size, users, paths, own) for size, users in ((link.tx, 1), (link.rx, link.users)))
+        passing += beams * (5 * (link.tx**2 + link.rx**2) + 3 * own * drops * link.users * paths * max(link.tx, link.rx))
+        self.passing = max(self.passing, passing)
+
+    def _gradient(self, batch: int, paths: int, own: bool) -> int:
+        link, (rx, tx) = self.link, self.chains
+        streams = link.users * self.scenario.system.num_streams
+        responses = (3 * batch if own else 2) * link.users * paths * (link.tx + link.rx)
+        small = batch * link.users * (paths * 3 * (tx + rx + streams) + 2 * rx * tx)
+        return self.sample_drops * (responses + small) + self._digital(batch * self.sample_drops, rx, tx)
+
+    def _directions(self, antennas: int, users: int, paths: int, own: int) -> int:
+        """Dominant directions of ``users`` covariances, each a sum over what the other users and samples bring."""
+        columns = own * (self.link.users // users) * paths
+        matrices = columns // paths + 6 if columns >= antennas else 0  # all summands of a full covariance at once
+        return self.sample_drops * users * antennas * (matrices * antennas or 5 * columns)
 
 
 def physical_memory() -> int | None:

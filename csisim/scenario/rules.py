@@ -4,6 +4,7 @@ A rule that is broken refuses the scenario before anything is computed. A warnin
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,8 +19,13 @@ from csisim.scenario.memory import physical_memory, readable, working_set
 from csisim.scenario.schema import TIMESCALE_FIELDS, Scenario
 from csisim.scenario.suggest import did_you_mean
 from csisim.scheme import SchemeConfig
+from csisim.training.data import circumstances
+from csisim.weights import UNTRAINED, Learned, WeightsError, read_header
 
 Rule = Callable[[Scenario], Iterator[Problem]]
+
+#: Products in a decomposition of the pilots that takes about a second; beyond that, only a run tells what an estimator makes of them.
+_QUICK = 2**30
 
 
 def _scheme(index: int, *field: str) -> tuple[str | int, ...]:
@@ -68,7 +74,12 @@ def channel_suits_the_antennas(scenario: Scenario) -> Iterator[Problem]:
     try:
         build("channel", scenario.channel, scenario.dims(1), Streams(scenario.seed), scenario.clock.slot_s)
     except CsisimError as error:
-        yield Problem(("channel",), str(error))
+        field = getattr(error, "field", None)  # what it is about, where the channel knows
+        yield Problem(("channel",) if field is None else ("channel", field), str(error))
+    except OSError as error:
+        yield Problem(("channel",), f"cannot be read: {error}")
+    except ArithmeticError as error:
+        yield Problem(("channel",), f"a number is too large or too small for this channel ({error})")
 
 
 # -- time ----------------------------------------------------------------------------------------------------------------
@@ -109,6 +120,15 @@ def reports_arrive(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(("feedback", "delay_slots"), message)
 
 
+def superframe_fits_the_channel(scenario: Scenario) -> Iterator[Problem]:
+    """A channel whose superframe has a length of its own is not known beyond it."""
+    known = getattr(scenario.channel, "superframe_s", None)
+    lasts = scenario.clock.slots * scenario.clock.slot_s
+    if known is not None and lasts > known * (1 + 1e-9):
+        told = f"{known:g} s is shorter than the clock's superframe of {lasts:g} s"
+        yield Problem(("channel", "superframe_s"), f"{told} (frames * slots_per_frame * slot_s <= superframe_s)")
+
+
 # -- pilots --------------------------------------------------------------------------------------------------------------
 
 
@@ -124,6 +144,8 @@ def pilots_identify_the_channel(scenario: Scenario) -> Iterator[Problem]:
     if any(pilots_fit_the_slot(scenario)) or any(memory_suffices(scenario)):
         return
     system = scenario.system
+    if scenario.pilot_length >= system.num_rf and system.num_rf**2 * scenario.pilot_length > _QUICK:
+        return
     estimators = [scheme.estimator for scheme in _piloted(scenario)]
     if scenario.full_csi.kind == "beam_sweep":
         estimators.append(configure("estimator", "ls"))  # a sweep estimates every one of its blocks by least squares
@@ -134,7 +156,9 @@ def pilots_identify_the_channel(scenario: Scenario) -> Iterator[Problem]:
 
 @lru_cache(maxsize=256)  # most cells of a sweep share their pilots
 def _complaint(estimator: Component, pilots: PilotConfig, num_rf: int, num_users: int, seed: int) -> str | None:
-    """What an estimator has to say against these pilots."""
+    """What an estimator has to say against these pilots; nothing where its weights will be found or trained later."""
+    if isinstance(estimator, Learned) and estimator.weights != UNTRAINED:
+        return None
     asked, sent = build("estimator", estimator), pilot_matrix(pilots, num_rf, num_users, Streams(seed)("pilots"))
     covariance = np.eye(num_rf, dtype=np.complex128)[None, None] if asked.needs_covariance else None
     try:
@@ -202,6 +226,23 @@ def single_user_designer_has_one_user(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(_scheme(index, "digital"), f"{scheme.digital.kind} serves one user, there are {users} ({several} serve several)")
 
 
+def weights_fit(scenario: Scenario) -> Iterator[Problem]:
+    """Files of weights that a scheme names are there and made for it."""
+    for index, scheme in enumerate(scenario.schemes):
+        for room in ("estimator", "analog", "digital"):
+            config = getattr(scheme, room)
+            if not isinstance(config, Learned) or config.weights in (None, UNTRAINED):
+                continue
+            try:
+                need = config.need(circumstances(scenario.system, scenario.channel, scenario.pilots))
+                # what it was trained on is its author's business: a mismatch of statistics is an experiment
+                complaint = None if need is None else replace(need, statistics=None).complaint(read_header(config.weights))
+                if complaint is not None:
+                    yield Problem(_scheme(index, room, "weights"), f"{config.weights}: these weights do not fit: {complaint}")
+            except WeightsError as error:
+                yield Problem(_scheme(index, room, "weights"), str(error))
+
+
 def pictures_show_schemes(scenario: Scenario) -> Iterator[Problem]:
     names = [scheme.name for scheme in scenario.schemes]
     for index, plot in enumerate(scenario.plots):
@@ -223,15 +264,18 @@ def feedback_is_fdd(scenario: Scenario) -> Iterator[Problem]:
         if value:
             yield Problem(("feedback", name), f"{value} in tdd, where the base station estimates and nobody reports (duplex: fdd)")
     for index, scheme in enumerate(scenario.schemes):
-        if scheme.codec.kind != "ideal":
+        if scheme.codec != SchemeConfig.model_fields["codec"].get_default(call_default_factory=True):
             yield Problem(_scheme(index, "codec"), f"{scheme.codec.kind} in tdd, where nobody reports (duplex: fdd)")
 
 
 def memory_suffices(scenario: Scenario) -> Iterator[Problem]:
-    needed, present = working_set(scenario), physical_memory()
+    try:
+        needed, present = working_set(scenario), physical_memory()
+    except (CsisimError, OSError):  # a channel that is not there has no size; building it says so
+        return
     if present is not None and needed > present:
         message = f"a block of drops needs about {readable(needed)} and this machine has {readable(present)}"
-        yield Problem(("system",), f"{message} (fewer antennas, users, samples or slots per superframe)")
+        yield Problem(("system",), f"{message} (fewer antennas, users, pilots, samples, slots per superframe or drops)")
 
 
 RULES: tuple[Rule, ...] = (
@@ -244,6 +288,7 @@ RULES: tuple[Rule, ...] = (
     sampling_fits_the_superframe,
     evaluated_frames_exist,
     reports_arrive,
+    superframe_fits_the_channel,
     pilots_fit_the_slot,
     pilots_identify_the_channel,
     names_differ,
@@ -253,6 +298,7 @@ RULES: tuple[Rule, ...] = (
     designer_has_samples,
     bound_is_perfect,
     single_user_designer_has_one_user,
+    weights_fit,
     pictures_show_schemes,
     feedback_is_fdd,
     memory_suffices,

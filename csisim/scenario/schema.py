@@ -6,7 +6,7 @@ is checked in :mod:`csisim.scenario.rules`. A swept file is many cells, each a :
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from csisim.acquisition.pilots import pilot_length, pilot_symbols
 from csisim.engine.cell import Physics
@@ -64,8 +64,15 @@ class Sweep(Settings):
     one_at_a_time: dict[str, list[Any]] | None = Field(None, description="the base point once, then each field alone")
 
 
+def _required_here(required: list[str]) -> dict[str, Any]:
+    """JSON schema of what a file itself must hold: all that has no default, or just a name if it extends another."""
+    return {"required": ["name"], "if": {"required": ["extends"]}, "else": {"required": required}}
+
+
 class Scenario(Physics):
     """A scenario file: the physics of one operating point, what is swept about it, and what is kept and drawn."""
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(_required_here(schema.pop("required"))))
 
     name: str = Field(pattern=r"^[a-z0-9_-]+$", max_length=100, description="name of the folder of results")
     description: str = Field("", description="free text")

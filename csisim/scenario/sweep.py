@@ -34,10 +34,12 @@ _KIND_ALONE = frozenset({"pilots", "plots"})
 
 @dataclass(frozen=True)
 class Axis:
-    """A swept field: its dotted path as written, and the path it means in the document."""
+    """A swept field: its dotted path as written, the path it means in the document, and the places of both path and values."""
 
     dotted: str
     path: Path
+    mark: Mark
+    values: tuple[Mark, ...]
 
 
 class AddressError(ValueError):
@@ -167,7 +169,9 @@ def sweep_over(root: Node, options: Iterable[str], problems: list[str]) -> Node:
     axes: Axes = {}
     for option in options:
         dotted, values = _option(option, "--sweep", problems)
-        if values is not None:
+        if dotted in axes:
+            problems.append(f"--sweep {dotted}: there is another --sweep of this field; write all its values in one, e.g. {dotted}=1,2")
+        elif values is not None:
             axes[dotted] = values
     if not axes:
         return root
@@ -258,7 +262,8 @@ def _named(base: Node, form: str, axes: Axes, problems: list[Problem]) -> dict[s
             problems.append(Problem(place, f"an axis cannot be called {name}: results have a column of that name"))
         elif name in found:
             problems.append(Problem(place, f"{found[name].dotted} and {dotted} would both be the axis {name}; sweep one of them"))
-        found[name] = Axis(dotted, path)
+        values = axes[dotted].content
+        found[name] = Axis(dotted, path, axes[dotted].mark, tuple(value.mark for value in values) if isinstance(values, list) else ())
     return found
 
 

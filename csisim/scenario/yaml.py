@@ -57,6 +57,10 @@ class Mark:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
 
 
+#: Something that is wrong at a place.
+Remark = tuple[Mark, str]
+
+
 @dataclass(frozen=True, eq=False)
 class Node:
     """A value of a document and its place: that of its key in a mapping, that of the value in a list."""
@@ -113,8 +117,15 @@ def resolve(text: str) -> Scalar:
     return text
 
 
-def read(path: str | Path) -> Node:
+def read(path: str | Path, remarks: list[Remark] | None = None) -> Node:
     """The mapping in a scenario file.
+
+    Parameters
+    ----------
+    path : path of the file
+    remarks : list, optional
+        Is given what is wrong but leaves the rest readable (keys that are there twice, tags), each with its place. When left
+        out, that raises too.
 
     Raises
     ------
@@ -134,21 +145,30 @@ def read(path: str | Path) -> Node:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{name}: not a text file in UTF-8 (byte {error.start}: {error.reason})") from error
-    node = parse(text, name)
+    node = parse(text, name, remarks)
     if not isinstance(node.content, dict):
         what = "empty" if node.content is None else f"a {'list' if isinstance(node.content, list) else 'single value'}"
         raise ScenarioError(f"{name}: a scenario is a mapping of `key: value` lines, this file is {what}")
     return node
 
 
-def parse(text: str, source: str) -> Node:
-    """The value of YAML text. ``source`` is the file's name for messages; errors as for :func:`read`."""
-    return _Composer(text, source).document()
+def parse(text: str, source: str, remarks: list[Remark] | None = None, lines: bool = True) -> Node:
+    """The value of YAML text. ``source`` is the file's name for messages; ``remarks`` and errors as for :func:`read`.
+
+    Without ``lines`` everything is placed at the source as a whole.
+    """
+    composer = _Composer(text, source, lines)
+    node = composer.document()
+    if remarks is None and composer.remarks:
+        raise ScenarioError("\n".join(quoted(mark, message) for mark, message in composer.remarks))
+    if remarks is not None:
+        remarks += composer.remarks
+    return node
 
 
 def parse_option(text: str, option: str) -> Node:
     """The value of a command-line option such as ``--set a.b=text``; everything in it is placed at ``option``."""
-    return _Composer(text, option, lines=False).document()
+    return parse(text, option, lines=False)
 
 
 class _Composer:
@@ -160,7 +180,7 @@ class _Composer:
         self.with_lines = lines
         self.anchors: dict[str, tuple[Node, int] | None] = {}  # None while the anchored node is being composed
         self.count = 0
-        self.problems: list[str] = []
+        self.remarks: list[Remark] = []
 
     def document(self) -> Node:
         events: Iterator[Event] = yaml.parse(self.text, Loader=yaml.SafeLoader)
@@ -179,8 +199,6 @@ class _Composer:
             before = self.text[: error.position]
             place = self.mark(before.count("\n"), len(before) - before.rfind("\n") - 1)
             raise ScenarioError(f"{place}: not valid YAML: the character U+{ord(self.text[error.position]):04X} is not allowed") from error
-        if self.problems:
-            raise ScenarioError("\n".join(self.problems))
         return root or Node(None, self.mark(0, 0))
 
     def mark(self, line: int, column: int) -> Mark:
@@ -206,7 +224,7 @@ class _Composer:
         else:
             assert isinstance(event, ScalarEvent | CollectionStartEvent)
             if event.tag is not None:
-                self.problems.append(quoted(self.place(event), f"the tag {event.tag} is not allowed; write plain values"))
+                self.remarks.append((self.place(event), f"the tag {event.tag} is not allowed; write plain values"))
             if event.anchor is not None:
                 self.anchors[event.anchor] = None
             node = Node(self.content(event, events, depth), self.place(event))
@@ -250,7 +268,7 @@ class _Composer:
             if key.value in entries:
                 first = entries[key.value].mark
                 where = f" (first in line {first.line})" if first.line else ""
-                self.problems.append(quoted(self.place(key), f"the key {key.value!r} is there twice{where}"))
+                self.remarks.append((self.place(key), f"the key {key.value!r} is there twice{where}"))
             entries[key.value] = replace(value, mark=self.place(key))
         return entries
 

@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from csisim.beamforming.base import Occasion
 from csisim.channel.base import Channel, DenseState, stack
 from csisim.phy.dims import Dims, PowerBudget
+from csisim.phy.linalg import adjoint
 from csisim.random import Streams, complex_normal
 
 DIMS = Dims(drops=3, num_users=2, num_rx=4, num_tx=16, num_rx_rf=2, num_rf=4, num_streams=2)
@@ -61,7 +63,7 @@ def check_channel(make: Callable[[Dims, Streams, float], Channel], dims: Dims = 
     channel.begin_superframe(0)
     state = channel.step(0)
     w, f = _draw((1, dims.num_users, dims.num_rx, dims.num_rx_rf), 1), _draw((1, dims.num_tx, dims.num_rf), 2)
-    direct = w.conj().swapaxes(-1, -2)[:, :, None] @ state.matrix() @ f[:, None, None]
+    direct = adjoint(w)[:, :, None] @ state.matrix() @ f[:, None, None]
     error = np.abs(state.project(w, f) - direct).max() / np.abs(direct).max()
     _promise(error < 1e-4, f"project(w, f) is W^H H F (relative error {error:.1e})")
     one, two = ([s.matrix() for s in channel.samples(3, "a")] for _ in range(2))
@@ -130,7 +132,7 @@ def check_analog(designer: Any, dims: Dims = DIMS) -> None:
     def design() -> tuple[np.ndarray, np.ndarray]:
         state = designer.init(dims, phases)
         if designer.cadence != "fixed":
-            state = designer.update(stack(states), 0.1, power, state, np.random.default_rng(2))
+            state = designer.update(stack(states), state, Occasion(0.1, power, np.random.default_rng(2)))
         pickle.dumps(state)
         f, w = designer.beams(state)
         return f, w
@@ -140,7 +142,7 @@ def check_analog(designer: Any, dims: Dims = DIMS) -> None:
     _promise(f.shape[-2] == dims.num_tx and w.shape[-2] == dims.num_rx, "beams are as long as their arrays")
     _promise(f.ndim == 3 and w.ndim == 4 and w.shape[1] == dims.num_users, "f is (D|1, t, T), w is (D|1, K, r, R)")
     if f.shape[-1] != dims.num_rf or not np.allclose(np.abs(f), np.abs(f).flat[0], rtol=1e-4):
-        gram = f.conj().swapaxes(-1, -2) @ f
+        gram = adjoint(f) @ f
         _promise(np.allclose(gram, np.eye(f.shape[-1]), atol=1e-4), "beams without constant modulus are orthonormal")
         return
     _promise(np.allclose(np.abs(f), dims.num_tx**-0.5, rtol=1e-4), "|F_RF| is 1/sqrt(N_t)")

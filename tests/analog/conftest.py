@@ -7,7 +7,7 @@ import pytest
 
 from csisim.beamforming.analog.dft import dft_phases
 from csisim.beamforming.analog.random_phases import draw_phases
-from csisim.beamforming.base import Phases
+from csisim.beamforming.base import Occasion, Phases
 from csisim.beamforming.digital.sca import sca
 from csisim.channel.base import ChannelState, FactoredState, Geometry, Paths, PathSamples, stack
 from csisim.channel.mmwave import MmwaveClusters, MmwaveClustersConfig
@@ -35,11 +35,14 @@ class Link:
     def samples(self, count: int) -> PathSamples:
         return stack(list(self.channel.samples(count, "test")))
 
-    def design(self, designer, samples: PathSamples | None, seed: int = 0, **kwargs):
+    def occasion(self, seed: int = 0, steps: int | None = None) -> Occasion:
+        return Occasion(NOISE, self.power, np.random.default_rng(seed), steps)
+
+    def design(self, designer, samples: PathSamples | None, seed: int = 0, steps: int | None = None):
         """Beams of a designer after one update."""
         state = designer.init(self.dims, self.phases)
         if samples is not None:
-            state = designer.update(samples, NOISE, self.power, state, np.random.default_rng(seed), **kwargs)
+            state = designer.update(samples, state, self.occasion(seed, steps))
         return designer.beams(state)
 
     def rate(self, states: list[ChannelState], f: np.ndarray, w: np.ndarray, iterations: int = 20) -> np.ndarray:

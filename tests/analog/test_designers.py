@@ -59,7 +59,7 @@ def test_more_rf_chains_than_path_directions(kind, make_link):
 
 def test_what_the_kinds_say_of_themselves():
     assert set(TABLE["analog"]) - set(KINDS) == {"none"}
-    assert {kind for kind in TABLE["analog"] if component("analog", kind).designs_without_samples} == {"random", "dft"}
+    assert {kind for kind in TABLE["analog"] if component("analog", kind).designs_without_samples} == {"random", "dft", "learned_phases"}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "dft"])

@@ -79,7 +79,7 @@ def test_steps_per_update_add_up(make_link, small_size):
     designer = Ssca(SscaConfig(steps=5))
     state = designer.init(link.dims, link.phases)
     for steps in (2, 3):
-        state = designer.update(samples, NOISE, link.power, state, np.random.default_rng(0), steps)
+        state = designer.update(samples, state, link.occasion(steps=steps))
     assert state.step == 5
     for ours, theirs in zip(designer.beams(state), link.design(designer, samples), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -88,7 +88,7 @@ def test_steps_per_update_add_up(make_link, small_size):
 def test_first_normalised_step_moves_phases_by_the_step_size(make_link, small_size):
     link = make_link(small_size(3))
     designer = Ssca(SscaConfig(step_size=0.4))
-    state = designer.update(link.samples(4), NOISE, link.power, designer.init(link.dims, link.phases), np.random.default_rng(0), 1)
+    state = designer.update(link.samples(4), designer.init(link.dims, link.phases), link.occasion(steps=1))
     for new, old in zip((state.phi_f, state.phi_w), link.phases, strict=True):
         moved = np.sqrt(((new - old) ** 2).mean(tuple(range(1, old.ndim))))  # one rms for F, one for all users' W, per drop
         np.testing.assert_allclose(moved, 0.4, rtol=1e-5)
@@ -98,7 +98,7 @@ def test_absolute_rule_is_the_paper_s_step(make_link, small_size):
     link = make_link(small_size(2, "double"))
     samples, eta = link.samples(4), 3.0
     designer = Ssca(SscaConfig(rule="absolute", step_size=eta, decay=0.0))
-    state = designer.update(samples, NOISE, link.power, designer.init(link.dims, link.phases), np.random.default_rng(0), 2)
+    state = designer.update(samples, designer.init(link.dims, link.phases), link.occasion(steps=2))
     phi, direction = list(link.phases), [0.0, 0.0]
     for t in range(2):
         slopes = gradient(samples, *(constant_modulus(p) for p in phi), NOISE, link.power, 2, 3)

@@ -4,7 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import yaml
 
+from csisim.channel.cost2100.parameters import SETS
 from csisim.channel.cost2100.process import Cost2100, Cost2100Config
 from csisim.channel.cost2100.transfer import frequency_response
 from csisim.errors import CsisimError
@@ -101,6 +103,35 @@ def test_superframes_change_the_visible_clusters_and_local_clusters_follow():
     assert np.mean(near <= radii[..., None]) > 0.9  # three sigma
 
 
+def test_samples_of_standing_users_are_independent():
+    """Their channel is constant, so its statistics are those of independent phases."""
+    c = channel(speed_mps=0.0)
+    c.begin_superframe(0)
+    np.testing.assert_array_equal(c.step(0).matrix(), c.step(1).matrix())
+    one, two, three = (s.matrix() for s in c.samples(3, "x"))
+    for a, b in ((one, two), (two, three)):
+        correlation = np.abs(np.vdot(a, b)) / np.linalg.norm(a) / np.linalg.norm(b)
+        assert correlation < 0.6
+
+
+def test_samples_far_apart_stay_in_the_superframe():
+    """Walking on would leave the clusters that were built: the samples' power would fall, and they would forget the superframe."""
+    c = channel(speed_mps=3.0, normalisation="unit")
+    c.begin_superframe(0)
+    power = [np.mean(np.abs(s.matrix()) ** 2, axis=(-3, -2, -1)) for s in c.samples(60, "x", spacing=2500)]
+    np.testing.assert_allclose(np.mean(power, axis=0), 1, rtol=0.6)
+    states = [s.matrix() for s in c.samples(2, "x", spacing=1000)]  # one superframe apart: the same place, other phases
+    assert np.abs(np.vdot(*states)) < 0.7 * np.linalg.norm(states[0]) * np.linalg.norm(states[1])
+
+
+def test_a_superframe_longer_than_the_channels_is_refused():
+    c = channel(superframe_s=0.01)
+    c.begin_superframe(0)
+    c.step(9)
+    with pytest.raises(CsisimError, match="superframe_s"):
+        c.step(10)
+
+
 def test_users_stay_in_their_square_without_jumps():
     c = channel(speed_mps=50.0)
     where = np.array([c.users(t) for t in np.arange(0, 5, 0.01)])
@@ -111,6 +142,21 @@ def test_users_stay_in_their_square_without_jumps():
 def test_users_outside_the_covered_disc_are_refused():
     with pytest.raises(CsisimError, match="smaller half_side_m"):
         channel(half_side_m=25.0)
+
+
+def test_users_who_see_nothing_have_no_channel(tmp_path):
+    """Without local clusters a user outside of all regions has no path at all."""
+    indoor = yaml.safe_load((SETS / "indoor_hall_5ghz.yaml").read_text(encoding="utf-8"))
+    lonely = indoor | {"num_far": 0.2, "num_far_poisson": False, "local_bs": False, "local_ms": False}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(lonely), encoding="utf-8")
+    with pytest.raises(CsisimError, match=r"users see no cluster in superframe 0.*num_far") as caught:
+        channel(parameters=str(tmp_path / "mine.yaml")).begin_superframe(0)
+    assert caught.value.field == "parameters"
+
+
+def test_scenarios_keep_environments():
+    with pytest.raises(ValueError, match="needs_a_cluster"):
+        Cost2100Config(peculiarities={"needs_a_cluster": True})
 
 
 def test_number_of_subcarriers_must_be_the_links():

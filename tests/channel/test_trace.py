@@ -1,13 +1,17 @@
 """Channels from files: what they mean, and what is said when they are wrong."""
 
+import io
+import json
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.io import savemat
+from scipy.sparse import csr_matrix
 
-from csisim.channel.trace import PACKAGED, Trace, TraceConfig, distinct, load
+from csisim.channel.trace import PACKAGED, Trace, TraceConfig, centred, distinct, load
 from csisim.errors import CsisimError
 from csisim.phy.dims import Dims
 from csisim.random import Streams, complex_normal
@@ -171,9 +175,38 @@ def test_wrong_npz_files(tmp_path, content, message):
     assert "trace.npz" in str(caught.value)
 
 
+def test_archives_of_anything_else(tmp_path):
+    path = tmp_path / "trace.npz"
+    for name, content, message in (
+        ("delay_angle", b"hello", "'delay_angle' is .* of shape"),
+        ("delay_angle.npy", header((10**7, 1000, 1000)), "not a readable .npz file"),  # more than any memory
+        ("delay_angle.npy", header((-1, 4, 8)), "not a readable .npz file"),
+    ):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, content)
+        with pytest.raises(CsisimError, match=message):
+            load(str(path))
+
+
+def header(shape):
+    text = io.BytesIO()
+    np.lib.format.write_array_header_1_0(text, {"descr": "<c8", "fortran_order": False, "shape": shape})
+    return text.getvalue()
+
+
+def test_names_that_no_file_can_have():
+    with pytest.raises(CsisimError, match="no such trace file"):
+        load("x" * 5000 + ".npz")
+
+
 def test_wrong_mat_files(tmp_path):
     path = tmp_path / "trace.mat"
-    for content, message in (({"H": np.ones(3)}, "no key 'HT'"), ({"HT": np.ones((3, 100))}, r"\(3, 100\); expected key 'HT' of shape")):
+    for content, message in (
+        ({"H": np.ones(3)}, "no key 'HT'"),
+        ({"HT": np.ones((3, 100))}, r"\(3, 100\); expected key 'HT' of shape"),
+        ({"HT": csr_matrix(np.ones((3, 2048)))}, "key 'HT' is object"),
+        ({"HT": np.array(["a" * 2048] * 3)}, "key 'HT' is <U2048"),
+    ):
         savemat(path, content)
         with pytest.raises(CsisimError, match=message):
             load(str(path))
@@ -210,3 +243,19 @@ def test_a_changed_file_is_read_again(tmp_path, rows):
     later = Path(path).stat().st_mtime_ns + 10**9
     os.utime(path, ns=(later, later))
     np.testing.assert_allclose(load(str(path)), 2 * before)
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_angles_are_as_the_files_recipe_says(tmp_path, rows, said):
+    path = tmp_path / "told.npz"
+    np.savez(path, delay_angle=rows, recipe=json.dumps({"angles": {"centred": said}}))
+    plain = save(tmp_path / "rows.npz", rows)
+    for asked, same in ((None, said), (not said, not said)):  # a hint of one's own goes before
+        told = build(SMALL, file=str(path), centred_angles=asked)
+        assert np.array_equal(told.step(0).matrix(), build(SMALL, file=plain, centred_angles=same).step(0).matrix())
+
+
+@pytest.mark.parametrize("recipe", ["{", "[1]", "soup", '{"angles": 3}', '{"angles": {"centred": "yes"}}', np.arange(3), np.array({})])
+def test_somebody_elses_recipe_says_nothing_of_angles(tmp_path, rows, recipe):
+    np.savez(tmp_path / "rows.npz", delay_angle=rows, recipe=recipe)
+    assert not centred(str(tmp_path / "rows.npz"))

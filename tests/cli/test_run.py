@@ -1,6 +1,7 @@
 """``csisim run``, ``show`` and ``repro`` as a user sees them."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from csisim.cli import main
+from csisim.cli.shipped import shipped
 from csisim.records.load import load
 from csisim.runner.sweep import run_sweep
 from csisim.scenario.load import load_scenario
@@ -67,7 +69,7 @@ def test_a_run_leaves_a_table_records_and_pictures(csisim, tmp_path):
     assert len(rows) == 4
     assert "results/small: 4 records computed" in result.stderr
     root = tmp_path / "results" / "small"
-    assert {path.suffix for path in (root / "figures").iterdir()} == {".png", ".pdf", ".csv"}
+    assert {path.suffix for path in (root / "figures").iterdir()} == {".png", ".pdf", ".csv", ".json"}
     assert (load(root)["sum_rate_bps_hz_mean"] > 0).all()
 
     again = csisim("run", "small.yaml")
@@ -126,6 +128,94 @@ def test_a_picture_that_cannot_be_drawn_costs_no_record(csisim, tmp_path, monkey
     assert "figures: no ink" in result.stderr
     assert "the records are safe" in result.stderr
     assert len(load(tmp_path / "results" / "small")) == 4
+
+
+def test_missing_pictures_are_drawn_again(csisim, tmp_path, monkeypatch):
+    csisim("run", "small.yaml", "-j", 1, "-q")
+    figures = tmp_path / "results" / "small" / "figures"
+    drawn = {path: path.stat().st_mtime_ns for path in figures.iterdir()}
+    csisim("run", "small.yaml", "-q")
+    assert drawn == {path: path.stat().st_mtime_ns for path in figures.iterdir()}  # nothing to draw
+    next(figures.glob("*.pdf")).unlink()
+    csisim("run", "small.yaml", "-q")
+    assert {path.name for path in figures.iterdir()} == {path.name for path in drawn}
+
+    from csisim.records.figures import style
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(style, "save", interrupted)
+        next(figures.glob("*.png")).unlink()
+        result = csisim("run", "small.yaml", "-q", status=130)
+    assert "run the same command to draw the figures" in result.stderr
+    csisim("run", "small.yaml", "-q")
+    assert {path.name for path in figures.iterdir()} == {path.name for path in drawn}
+    assert list((tmp_path / "results").rglob("*.tmp")) == []
+
+
+def test_results_are_shown_without_what_they_were_made_with(csisim, tmp_path):
+    from csisim.channel.trace import PACKAGED
+
+    trace = tmp_path / "mine.npz"
+    trace.write_bytes((PACKAGED / "cost2100_indoor.npz").read_bytes())
+    channel = "channel: {kind: trace, file: mine.npz, num_subcarriers: 2}"
+    text = (
+        SCENARIO.replace("channel: rayleigh", channel)
+        .replace("num_tx: 8", "num_tx: 32")
+        .replace("num_rx: 4, num_rx_rf: 2", "num_rx: 1, num_rx_rf: 1")
+    )
+    (tmp_path / "traced.yaml").write_text(text.replace("num_streams: 2", "num_streams: 1").replace("name: small", "name: traced"))
+    csisim("run", "traced.yaml", "-j", 1, "-q")
+    csisim("run", "small.yaml", "-j", 1, "-q")
+    trace.unlink()
+    csisim("show", "results/traced", "--reference", "a")
+    csisim("plot", "results/traced")
+    csisim("plot", "results/traced", "--kind", "cdf", "-o", "cdf.csv")
+    cell = load("results/small")["cell"][0]
+    assert csisim("repro", cell).stdout.count("| as on record") == 2  # the folder that cannot be run is nobody's concern
+    assert "results/traced was skipped" in csisim("repro", "ffffffffffffffff", status=2).stderr
+    assert "mine.npz" in csisim("repro", cell, "-o", "results/traced", status=2).stderr
+
+
+def test_a_damaged_record_is_one_message(csisim, tmp_path):
+    csisim("run", "small.yaml", "-j", 1, "-q")
+    for file in (tmp_path / "results" / "small" / "slots").iterdir():
+        file.write_bytes(file.read_bytes()[:500])
+    for arguments in (["show", "results/small", "--reference", "a"], ["plot", "results/small", "--kind", "cdf", "-o", "x.png"]):
+        assert ".parquet: damaged (" in csisim(*arguments, status=2).stderr
+    csisim("show", "results/small")
+    assert "4 records computed" in csisim("run", "small.yaml", "-j", 1).stderr
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_no_encoding_of_the_terminal_stops_a_command(tmp_path, encoding):
+    folder = tmp_path / "résultats → 漢"
+    folder.mkdir()
+    scenario = folder / "small.yaml"
+    scenario.write_text(SCENARIO.replace("a small question", "ρ → 漢字").replace("drops: 5", "drops: 1"), encoding="utf-8")
+    out = folder / "out"
+    commands = [
+        ["run", scenario, "-j", "1", "-o", out],
+        ["show", out],
+        ["timeline", scenario],
+        ["validate", scenario],
+    ]
+    commands += [["run", scenario, "--dry-run"], ["ls", "scenarios", folder], ["ls", "results", folder], ["plot", out]]
+    code = "import sys; from csisim.cli import main\nfor line in sys.argv[1:]: main(line.split('|'), standalone_mode=False)"
+    lines = ["|".join(map(str, command)) for command in commands]
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", code, *lines], env=environment, capture_output=True)
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
+    assert (b"\\u2192" if encoding == "latin-1" else "→".encode()) in done.stdout  # click writes UTF-8 instead of ASCII
+
+
+def test_shipped_scenarios_are_found_from_anywhere(csisim, tmp_path):
+    assert "quickstart.yaml" in csisim("ls", "scenarios").stdout
+    assert str(shipped()) in csisim("ls", "scenarios").stdout
+    assert "there are table1" in csisim("reproduce", "kang2022", "table9", status=2).stderr
+    assert (shipped() / "papers" / "kang2022_table1.yaml").is_file()
 
 
 def test_ctrl_c_says_how_to_go_on(csisim, monkeypatch):

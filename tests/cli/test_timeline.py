@@ -5,7 +5,9 @@ import pytest
 from click.testing import CliRunner
 
 from csisim.cli import main
-from csisim.cli.timeline import LEGEND, figure, lanes, shown, text
+from csisim.cli.timeline import text
+from csisim.records.figures.timeline import figure
+from csisim.records.timeline import LEGEND, lanes, shown
 from csisim.scenario.load import load_scenario
 
 BASE = """
@@ -33,9 +35,10 @@ FULL, EQUIVALENT = 32 * 4 + 64 * 16 + 16 * 16, 16 * 16  # (47), (48) with q = 1,
 def drawn(tmp_path):
     """Lanes of every scheme of the base case, by name."""
 
-    def draw(frames=16, duplex="tdd", delay=0, paper="false"):
+    def draw(frames=16, duplex="tdd", delay=0, paper="false", codec="ideal"):
         file = tmp_path / "base.yaml"
-        file.write_text(BASE.format(frames=frames, duplex=duplex, delay=delay, paper=paper))
+        text = BASE.format(frames=frames, duplex=duplex, delay=delay, paper=paper)
+        file.write_text(text.replace("digital: rzf}", f"digital: rzf, codec: {codec}}}"))
         scenario = load_scenario(file).scenario
         return scenario, {scheme.name: lanes(scenario, scheme) for scheme in scenario.schemes}
 
@@ -47,18 +50,18 @@ def test_bits_are_equations_49_to_51(drawn):
     assert rows["single"].frame_bits.sum() == 16 * 8 * FULL
     assert rows["offline"].frame_bits.sum() == 16 * 8 * EQUIVALENT + 16 * FULL
     assert rows["online"].frame_bits.sum() == 16 * (8 * EQUIVALENT + FULL)
-    assert rows["single"].sum_text == "128·1408 = 180224 (eq. 49)"
-    assert rows["offline"].sum_text == "16·1408 + 128·256 = 55296 (eq. 50)"
-    assert rows["online"].sum_text == "16·1408 + 128·256 = 55296 (eq. 51)"
-    assert rows["fixed"].sum_text == "128·256 = 32768 (eq. 50)"
+    assert rows["single"].sum_text == "128*1408 = 180224 (eq. 49)"
+    assert rows["offline"].sum_text == "16*1408 + 128*256 = 55296 (eq. 50)"
+    assert rows["online"].sum_text == "16*1408 + 128*256 = 55296 (eq. 51)"
+    assert rows["fixed"].sum_text == "128*256 = 32768 (eq. 50)"
 
 
 def test_departures_from_the_equations_are_named(drawn):
     _, rows = drawn()
-    assert rows["inside"].sum_text == "12·1408 + 116·256 = 46592 (eq. 50 without Q_eq in 12 silent slots)"
-    assert rows["eager"].sum_text == "48·1408 + 128·256 = 100352 (eq. 51 with 3 Q_f per frame)"
+    assert rows["inside"].sum_text == "12*1408 + 116*256 = 46592 (eq. 50 without Q_eq in 12 silent slots)"
+    assert rows["eager"].sum_text == "48*1408 + 128*256 = 100352 (eq. 51 with 3 Q_f per frame)"
     _, rows = drawn(paper="true")
-    assert rows["eager"].sum_text == "16·1408 + 128·256 = 55296 (eq. 51)"
+    assert rows["eager"].sum_text == "16*1408 + 128*256 = 55296 (eq. 51)"
 
 
 def test_letters_add_up_to_the_bits(drawn):
@@ -89,13 +92,22 @@ def test_reports_arrive_late(drawn):
     assert rows["online"].rows["payload"] == "..." + "~" * 8 + "=" * 5
 
 
-@pytest.mark.parametrize(("duplex", "delay"), [("tdd", 0), ("fdd", 3)])
-def test_the_engine_does_what_is_drawn(tmp_path, duplex, delay):
+def test_reports_are_booked(drawn):
+    _, rows = drawn(frames=2, duplex="fdd", codec="lloyd_max")
+    report = 2 * 4 * 16 * 4 + 16  # real dimensions of 4 x 16 entries at 4 bits, and the scale
+    assert rows["offline"].sum_text == f"16*1408 + 16*256 = 26624 (eq. 50) + 16*{report} = {26624 + 16 * report} with reports"
+    assert rows["online"].frame_bits.tolist() == [8 * EQUIVALENT + FULL + 8 * report] * 2
+    assert rows["inside"].frame_bits.tolist() == [8 * FULL, 4 * (FULL + EQUIVALENT + report)]  # nobody reports in silence
+
+
+@pytest.mark.parametrize(("duplex", "delay", "codec"), [("tdd", 0, "ideal"), ("fdd", 3, "lloyd_max")])
+def test_the_engine_does_what_is_drawn(tmp_path, duplex, delay, codec):
     from csisim.engine.cell import run_cell
 
     small = BASE.format(frames=2, duplex=duplex, delay=delay, paper="false")
     small = small.replace("num_tx: 64, num_rf: 16, num_rx: 32, num_rx_rf: 4", "num_tx: 8, num_rf: 4, num_rx: 4, num_rx_rf: 2")
     file = tmp_path / "small.yaml"
+    small = small.replace("digital: rzf}", f"digital: rzf, codec: {codec}}}")
     file.write_text(small.replace("num_users: 4, num_streams: 4", "num_users: 2, num_streams: 2"))
     scenario = load_scenario(file).scenario
     seen = {}
@@ -104,7 +116,7 @@ def test_the_engine_does_what_is_drawn(tmp_path, duplex, delay):
         row, columns = lanes(scenario, scheme), seen[scheme.name]
         assert [letter == "^" for letter in row.rows["analog"]] == columns["analog_updated"].tolist(), scheme.name
         assert [letter != "." for letter in row.rows["payload"]] == (columns["sum_rate_bps_hz"] > 0).tolist(), scheme.name
-        assert row.frame_bits.sum() == columns["pilot_bits"].sum()
+        assert row.frame_bits.sum() == columns["signaling_bits"][-1] == (columns["pilot_bits"] + columns["feedback_bits"]).sum()
 
 
 @pytest.mark.parametrize(("frames", "slots"), [(1, 8), (2, 8), (16, 8), (3, 500), (400, 1), (2, 40)])
@@ -132,6 +144,8 @@ def test_command_prints_text_or_draws_a_picture(tmp_path, drawn):
     printed = CliRunner().invoke(main, ["timeline", str(tmp_path / "base.yaml")])
     assert printed.exit_code == 0, printed.output
     assert "Q_f = 1408 bits (eq. 47), Q_eq = 256 bits (eq. 48)" in printed.output
+    shorter = CliRunner().invoke(main, ["timeline", str(tmp_path / "base.yaml"), "--set", "clock.frames=2"])
+    assert "a superframe is 2 frames of 8 slots" in shorter.output
     picture = tmp_path / "timeline.png"
     drawing = CliRunner().invoke(main, ["timeline", str(tmp_path / "base.yaml"), "-o", str(picture)])
     assert drawing.exit_code == 0, drawing.output
@@ -141,12 +155,13 @@ def test_command_prints_text_or_draws_a_picture(tmp_path, drawn):
     assert "must end in one of .png, .pdf, .svg" in refused.stderr
 
 
-def test_nothing_overlaps_in_the_picture(drawn):
+@pytest.mark.parametrize("duplex", ["tdd", "fdd"])
+def test_nothing_overlaps_in_the_picture(drawn, duplex):
     import matplotlib
 
     from csisim.records.figures.style import RC
 
-    scenario, _ = drawn()
+    scenario, _ = drawn(duplex=duplex, codec="ideal" if duplex == "tdd" else "lloyd_max")
     drawing = figure(scenario)
     with matplotlib.rc_context(RC):
         drawing.draw_without_rendering()

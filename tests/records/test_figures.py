@@ -12,7 +12,7 @@ from csisim import load
 from csisim.errors import CsisimError
 from csisim.records.figures import KINDS, Results, plots, render, render_all, write
 from csisim.records.figures.data import paired_ratio
-from csisim.records.figures.style import RC, _width_in, _wrapped, draw
+from csisim.records.figures.style import RC, _wrapped, draw, typeset_in
 from csisim.records.summary import merge_replicas
 from csisim.scenario.schema import Plot, Sweep
 
@@ -239,7 +239,7 @@ def test_wrapping_never_breaks_mathematics():
     assert len(lines) > 2
     assert " ".join(lines) == text
     assert all(line.count("$") % 2 == 0 for line in lines)
-    assert all(sum(_width_in(word, 8.0) for word in line.split("$")) < 1.1 for line in lines)
+    assert all(sum(typeset_in(word, 8.0) for word in line.split("$")) < 1.1 for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -268,10 +268,14 @@ def test_an_empty_folder_is_said(tmp_path):
         Results.read(tmp_path)
 
 
-def test_plots_along_an_axis_that_is_not_swept_are_left_out(results):
-    asked = [Plot(kind="versus", x="num_rf"), Plot(kind="cdf")]
+def test_plots_along_an_axis_that_is_not_swept_make_room_for_those_that_are(results):
+    asked = [Plot(kind="versus", x="num_rf"), Plot(kind="cdf"), Plot(kind="nmse", x="snr_db")]
     other = replace(results, scenario=results.scenario.model_copy(update={"plots": asked}))
-    assert [plot.kind for plot in plots(other)] == ["cdf"]
+    assert [(plot.kind, plot.x) for plot in plots(other)] == [("cdf", None), ("nmse", "snr_db"), ("versus", "num_users")]
+    one_point = replace(other, axes={})
+    assert [plot.kind for plot in plots(one_point)] == ["cdf"]
+    chosen = replace(results, scenario=results.scenario.model_copy(update={"plots": asked[1:]}))
+    assert [plot.kind for plot in plots(chosen)] == ["cdf", "nmse"]
 
 
 def test_without_plots_every_axis_is_drawn(results):
@@ -289,6 +293,9 @@ def test_an_axis_of_words_stands_side_by_side(results):
     words = picture.table.assign(num_users=picture.table["num_users"].map({1: None, 2: "3", 4: "4"}))
     axes = draw(replace(picture, table=words), [scheme.name for scheme in results.scenario.schemes]).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["none", "3", "4"]
+    bits = picture.table.assign(num_users=picture.table["num_users"].map({1: 1.0, 2: 3.0, 4: None}))
+    axes = draw(replace(picture, table=bits), [scheme.name for scheme in results.scenario.schemes]).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "3", "none"]
     assert axes.lines[0].get_xdata().tolist() == [0, 1, 2]
 
 
@@ -300,6 +307,12 @@ def test_axes_of_a_zip_are_not_held(results):
     assert results.held() == together.held() == {"snr_db": 10, "num_users": 4}
 
 
+def test_an_interval_below_zero_has_a_lower_end_in_db(results):
+    wide = results.cells.assign(nmse_estimate_std=100 * results.cells["nmse_estimate_mean"], nmse_estimate_n=2)
+    table = render(replace(results, cells=wide[wide["replica"] == 0]), Plot(kind="nmse", x="snr_db")).table
+    np.testing.assert_allclose(table["nmse_estimate_db"] - table["low"], 30.0)  # a thousandth, for want of a logarithm
+
+
 def test_one_drop_has_no_band(results):
     lone = replace(results, cells=results.cells.assign(**{"sum_rate_bps_hz_n": 0}))
     with pytest.raises(CsisimError, match="null in every cell"):
@@ -308,6 +321,8 @@ def test_one_drop_has_no_band(results):
     picture = render(replace(results, cells=single), Plot(kind="versus", x="snr_db"))
     assert picture.table["low"].isna().all()
     assert picture.table["sum_rate_bps_hz"].notna().all()
+    assert "confidence" not in picture.caption
+    assert "confidence" not in render(results, Plot(kind="versus", x="snr_db", y="signaling_bits")).caption  # booked, not estimated
     draw(picture, [scheme.name for scheme in results.scenario.schemes]).draw_without_rendering()
 
 

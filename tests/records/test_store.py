@@ -11,6 +11,7 @@ import pytest
 
 import csisim
 from csisim.errors import CsisimError
+from csisim.records.atomic import write_atomic
 from csisim.records.load import load
 from csisim.records.schema import METRICS, SLOT_COLUMNS
 from csisim.records.slots import SlotWriter, drop_means, frame_rows
@@ -21,7 +22,7 @@ META = {"name": "x", "definitions": {}}
 
 
 def writer(store, record="r" * 16, log="slot", axes=None):
-    return SlotWriter(store.slot_file(record), "c" * 16, "a", axes or {"snr_db": 5.0}, 0, log, {"scenario": "x"})
+    return SlotWriter(store.slot_file(record), "c" * 16, "a", axes or {"snr_db": 5.0}, 0, log, {"scenario": "x", "record": record})
 
 
 def finish(store, columns, entry, log="slot", seed=0):
@@ -72,7 +73,7 @@ def test_missing_values_are_null_and_fields_carry_units(store, columns):
     assert table["nmse_full"].null_count == len(table)
     assert table["csi_age_slots"].null_count == 10
     assert table.schema.field("sum_rate_bps_hz").metadata[b"unit"] == b"bit/s/Hz"
-    assert json.loads(table.schema.metadata[b"csisim"]) == {"scenario": "x"}
+    assert json.loads(table.schema.metadata[b"csisim"]) == {"scenario": "x", "record": "r" * 16}
 
 
 def test_frames_condense_slots(columns):
@@ -252,6 +253,47 @@ def test_clear_deletes_what_runs_wrote_and_nothing_else(store, columns):
     assert (store.root / "notes.txt").exists()
     with pytest.raises(CsisimError, match="no results here"):
         load(store.root)
+
+
+@pytest.mark.parametrize("kind", ["folder", "garbage", "columns", "bare", "half"])
+def test_a_table_of_somebody_else_is_one_message(store, columns, kind):
+    finish(store, columns, entry(1))
+    store.compact([entry(1)], {}, META)
+    ours = pq.read_table(store.cells)
+    store.cells.unlink()
+    if kind == "folder":
+        store.cells.mkdir()
+    elif kind == "garbage":
+        store.cells.write_bytes(b"PAR1 is how it begins")
+    else:
+        foreign = {
+            "columns": pa.table({"record": ["a"], "n": ["many"]}).replace_schema_metadata(ours.schema.metadata),
+            "bare": ours.replace_schema_metadata(None),
+            "half": ours.drop_columns(["record", "status"]),
+        }
+        pq.write_table(foreign[kind], store.cells)
+    for reading in (store.rows, store.current, lambda: load(store.root), lambda: store.compact([entry(1)], {}, META)):
+        with pytest.raises(CsisimError, match="not a table that csisim wrote"):
+            reading()
+
+
+@pytest.mark.parametrize("field", ["cell", "scheme", "replica", "n", "status", "log", "seconds"])
+@pytest.mark.parametrize("wrong", [None, [1], {"a": 1}, True])
+def test_a_line_that_does_not_fit_is_as_good_as_torn(store, columns, field, wrong):
+    finish(store, columns, entry(1))
+    (journal,) = store.journals.glob("*.jsonl")
+    journal.write_text(json.dumps(json.loads(journal.read_text()) | {field: wrong}))
+    assert store.rows() == {}
+    store.compact([entry(1)], {}, META)
+    assert len(load(store.root)) == 0
+
+
+def test_files_that_cannot_be_written_are_named(tmp_path):
+    (tmp_path / "scenario.yaml").mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        write_atomic(tmp_path / "scenario.yaml", "name: x")
+    assert caught.value.filename == str(tmp_path / "scenario.yaml")
+    assert [path.name for path in tmp_path.iterdir()] == ["scenario.yaml"]
 
 
 def test_an_unknown_table_is_refused(store):

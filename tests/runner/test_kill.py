@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from fake_engine import run_cell
 
 from csisim.records.load import load
+from csisim.records.store import Store
 from csisim.runner.sweep import run_sweep
 from csisim.scenario.load import load_scenario
 
@@ -99,6 +101,39 @@ def test_ctrl_c_keeps_what_is_done(many_cells, tmp_path, marks, leftovers, jobs)
     done = len(load(root))
     assert 0 < done < 28
     assert run_sweep(load_scenario(many_cells), root, run_cell=run_cell).computed == 28 - done
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals of POSIX systems")
+def test_workers_never_hear_of_ctrl_c(many_cells, tmp_path, marks):
+    """Not even while they start: then they would each leave a traceback."""
+    process = start(many_cells, tmp_path / "r", 2)
+    deaf = {}
+
+    def both_started():
+        for pid in alive(process.pid):
+            with suppress(OSError):  # gone meanwhile
+                if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+                    deaf.setdefault(pid, bool(int(status["SigBlk"], 16) & 1 << (signal.SIGINT - 1)))
+        return len(deaf) >= 2
+
+    wait_for(both_started)
+    kill_group(process)
+    assert all(deaf.values())
+
+
+@pytest.mark.parametrize("wrong", [{"n": "five"}, {"cell": None}, {"sum_rate_bps_hz_mean": "x"}, {"replica": 10**30}, {"snr_db": []}])
+def test_a_line_of_wrong_types_costs_one_record(scenario_file, tmp_path, wrong):
+    loaded, root = load_scenario(scenario_file()), tmp_path / "r"
+    run_sweep(loaded, root, run_cell=run_cell)
+    store = Store(root)
+    row = store.rows()[load(root)["record"][0]]
+    (root / "cells.parquet").rename(tmp_path / "cells.parquet")
+    (store.journals / "foreign.jsonl").write_text(json.dumps({**row, **wrong}) + "\n")
+    assert store.rows().keys() == ({row["record"]} if "snr_db" in wrong else set())
+    (tmp_path / "cells.parquet").rename(root / "cells.parquet")
+    assert len(load(root)) == 8
+    assert run_sweep(loaded, root, run_cell=run_cell).computed == 0
 
 
 def test_a_torn_line_costs_one_record(many_cells, tmp_path, marks, content):

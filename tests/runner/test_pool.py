@@ -1,6 +1,8 @@
 """Worker processes that die or hang: exactly their own unit pays."""
 
 import json
+import subprocess
+import sys
 
 from fake_engine import hanging_run_cell, poisoned_run_cell, unlucky_run_cell
 
@@ -36,3 +38,27 @@ def test_a_cell_that_takes_too_long_is_given_up(scenario, tmp_path, leftovers):
     assert (result.computed, result.failed) == (1, 1)
     assert result.failures[0].status == "timeout"
     assert leftovers(tmp_path / "r") == []
+
+
+IMPORTS = """
+import sys
+from csisim.runner.pool import import_components
+from csisim.runner.work import run_unit
+from csisim.runner.plan import make_plan
+from csisim.engine.cell import run_cell
+from csisim.records.store import Store
+from csisim.scenario.load import load_scenario
+unit = make_plan(load_scenario(sys.argv[1]), {}).units[0]
+import_components(unit.scenario)
+before = set(sys.modules)
+with Store(sys.argv[2]).writing():
+    run_unit(unit, sys.argv[2], run_cell)
+print("heavy:", *sorted({"numba", "pandas", "scipy", "simpy", "pyarrow"} & (set(sys.modules) - before)))
+"""
+
+
+def test_imports_do_not_count_against_the_timeout(scenario_file, tmp_path):
+    text = scenario_file().read_text().replace("drops: 20", "drops: 1").replace("[0, 5, 10, 15]", "[0]")
+    arguments = [sys.executable, "-c", IMPORTS, str(scenario_file(text)), str(tmp_path / "r")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "heavy:"

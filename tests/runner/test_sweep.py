@@ -1,6 +1,7 @@
 """What a sweep computes, what it does not compute again, and what it says about what went wrong."""
 
 import json
+from contextlib import nullcontext
 
 import pandas as pd
 import pytest
@@ -65,6 +66,41 @@ def test_the_table_shows_the_present_scenario_and_going_back_is_free(scenario, t
     assert run_sweep(scenario(), tmp_path / "r", run_cell=run_cell).computed == 0
     assert content(tmp_path / "r")[0] == before[0]
     assert run_sweep(fewer, tmp_path / "r", run_cell=run_cell).computed == 0
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "foreign", "missing"])
+def test_a_damaged_slot_file_is_made_again(scenario, tmp_path, content, damage):
+    root = tmp_path / "r"
+    run_sweep(scenario(), root, run_cell=run_cell)
+    whole = content(root)
+    first, second = sorted((root / "slots").iterdir())[:2]
+    if damage == "missing":
+        first.unlink()
+    else:
+        first.write_bytes({"cut": first.read_bytes()[:-100], "empty": b"", "foreign": second.read_bytes()}[damage])
+    with pytest.raises(CsisimError, match=first.name) if damage != "foreign" else nullcontext():
+        load(root, "drops")
+    assert run_sweep(scenario(), root, run_cell=run_cell).computed == 1
+    assert content(root) == whole
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe\x00", b"kind: somebody else's\n", b"- 1\n", b""])
+def test_fresh_recovers_a_folder_with_a_broken_scenario(scenario, tmp_path, text):
+    root = tmp_path / "r"
+    run_sweep(scenario(), root, run_cell=run_cell)
+    (root / "scenario.yaml").write_bytes(text)
+    with pytest.raises(CsisimError, match="--fresh deletes the records in"):
+        run_sweep(scenario(), root, run_cell=run_cell)
+    assert run_sweep(scenario(), root, fresh=True, run_cell=run_cell).computed == 8
+    assert run_sweep(scenario(), root, run_cell=run_cell).computed == 0
+
+
+def test_the_users_own_scenario_is_not_overwritten(scenario, scenario_file, tmp_path):
+    mine = scenario_file(name="scenario.yaml")
+    before = mine.read_text()
+    with pytest.raises(CsisimError, match="not empty and not a results folder"):
+        run_sweep(load_scenario(mine), tmp_path, fresh=True, run_cell=run_cell)
+    assert mine.read_text() == before
 
 
 def test_fresh_forgets_the_past(scenario, tmp_path):
@@ -142,6 +178,16 @@ def test_interrupted_in_process(scenario, tmp_path, marks, content, leftovers):
     assert run_sweep(scenario(), root, run_cell=run_cell).computed == 4
     run_sweep(scenario(), tmp_path / "whole", run_cell=run_cell)
     assert content(root) == content(tmp_path / "whole")
+
+
+def test_interrupted_in_compiled_code(scenario, tmp_path):
+    """There, Ctrl-C comes out as the cause of a SystemError."""
+
+    def kernel_hit_by_ctrl_c(*arguments):
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+    result = run_sweep(scenario(), tmp_path / "r", run_cell=kernel_hit_by_ctrl_c)
+    assert (result.interrupted, result.computed, result.failed, result.left) == (True, 0, 0, 8)
 
 
 def test_another_scenarios_folder_is_refused(scenario, tmp_path):

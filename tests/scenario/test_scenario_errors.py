@@ -63,13 +63,13 @@ CASES = {
         "schemes.on.timescale",
         ["'onlin' (did you mean 'online'?)", "'single'"],
     ),
-    "word or number": (("length: num_rf", "length: num"), "length:", "pilots.length", ["'num_rf' or should be a valid integer, got 'num'"]),
+    "word or number": (("length: num_rf", "length: num"), "length:", "pilots.length", ["'num_rf' or be a valid integer, got 'num'"]),
     "missing field": (("timescale: online\n", "\n"), "name: on\n", "schemes.on.timescale", ["required, but missing"]),
     "missing field of a union": ((", correlation: 0.9", ""), "fading:", "channel.fading.correlation", ["required, but missing"]),
     "scalar for a block": (("pilots: {length: num_rf}", "pilots: 3"), "pilots: 3", "pilots", ["got 3"]),
     "list for a block": (("{delay_slots: 0}", "[0]"), "feedback:", "feedback", ["got a list"]),
     "scalar for a scheme": (("  - name: on\n", "  - 77\n  - name: on\n"), "77\n", "schemes.1", ["got 77"]),
-    "name of a scenario": (("name: small", "name: Small one"), "name: Small one", "name", ["pattern", "'Small one'"]),
+    "name of a scenario": (("name: small", "name: Small one"), "name: Small one", "name", ["consist of the characters a-z, 0-9, _, -"]),
 }
 
 
@@ -84,6 +84,98 @@ def test_a_wrong_field(case, refusal, scenario_file):
     assert quote.strip() == text.splitlines()[int(where.split(":")[0]) - 1].strip()
     for fragment in fragments:
         assert fragment in first
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        ("schemes=[]", "schemes: should have at least 1 entry, got an empty list"),
+        ("schemes=5", "schemes: should be a list, got 5"),
+        ("system=5", "system: should be a mapping, got 5"),
+        ("channel.fading=[1]", "channel.fading: should be a mapping, got a list"),
+        ("pilots.length=0", "pilots.length: should be 'num_rf' or be greater than 0, got 0"),
+        ("channel={kind: cost2100, bs_m: [1, 2]}", "channel.bs_m.2: required, but missing"),
+        ("channel={kind: cost2100, bs_m: [1, 2, 3, 4]}", "channel.bs_m: should have at most 3 entries, got a list"),
+    ],
+)
+def test_wrong_forms_are_told_in_words(edit, words, refusal):
+    assert refusal(sets=[edit]).removeprefix(f"--set {edit.partition('=')[0]}: ") in words
+
+
+@pytest.mark.parametrize(
+    ("edit", "meant"),
+    [
+        ("snr_db=5", "'system.snr_db'"),
+        ("frames=5", "'clock.frames'"),
+        ("correlation=0.5", "'channel.fading.correlation'"),
+        ("samples_per_frame=2", "'schemes.off.samples_per_frame' or 'schemes.on.samples_per_frame' or 'schemes.bound.samples_per_frame'"),
+    ],
+)
+def test_a_field_without_its_block_is_recognised(edit, meant, refusal):
+    assert f"unknown field (did you mean {meant}?)" in refusal(sets=[edit])
+
+
+def problems(message: str) -> list[str]:
+    return [line.removeprefix("s.yaml:") for line in message.splitlines() if line.startswith("s.yaml")]
+
+
+def test_duplicate_keys_and_tags_are_told_with_everything_else(refusal):
+    found = problems(refusal(("num_rx: 8", "num_rx: 8, num_rx: 8"), ("frames: 2", "frames: 2.5"), ("estimator: ls", "estimator: !!str ls")))
+    assert [line.partition(": ")[2].split(" ")[0] for line in found] == ["the", "clock.frames:", "the"]
+    assert "is there twice" in found[0]
+    assert "tag" in found[2]
+
+
+def test_duplicates_in_an_extended_file_are_told_with_everything_else(scenario_file, refusal):
+    scenario_file(("frames: 2", "frames: 2, frames: 3"), name="base.yaml")
+    message = refusal(text="extends: base.yaml\nname: child\nsystem: {snr_dB: 3}\n")
+    assert "'frames' is there twice" in message
+    assert "system.snr_dB: unknown field" in message
+
+
+RULE = ("num_rf: 8", "num_rf: 1")  # 1 RF chain cannot carry 2 streams
+BROKEN_RULE = "system.num_rf: 1 RF chains cannot carry 2 streams"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("digital: {kind: sca, iterations: 5}", "digital: {kind: sca, iterations: -5}"),
+        ("digital: {kind: sca, iterations: 5}", "digital: {kind: nothing}"),
+        ("kind: ar1, correlation: 0.9", "kind: ar1"),
+        ("kind: ar1, correlation: 0.9", "kind: jakes"),
+        ("kind: mmwave_clusters", "kind: mmwave"),
+        ("timescale: online\n", "\n"),
+        ("name: on\n", "nam: on\n"),
+        ("frames: 2", "frames: two"),
+        ("clock: {slots_per_frame: 4, frames: 2}", "clock: 4"),
+        ("name: small", "nme: small"),
+        ("snr_db: 10", "snr_db: ten"),
+        ("clock:", "plots: [{kind: nothing}]\nclock:"),
+        ("  - name: on\n", "  - 77\n  - name: on\n"),
+    ],
+)
+def test_rules_are_judged_where_other_fields_are_wrong(edit, refusal):
+    wrong = problems(refusal(edit))
+    found = problems(refusal(edit, RULE))
+    assert any(BROKEN_RULE in line for line in found)
+    assert {line.partition(": ")[2] for line in wrong} < {line.partition(": ")[2] for line in found}
+
+
+def test_rules_say_nothing_of_fields_that_are_wrong(refusal):
+    """With any number in the place of what is wrong, some rule would complain."""
+    assert len(problems(refusal(("num_streams: 2", "num_streams: two")))) == 1  # the default, 4, is more than num_rx_rf
+    assert len(problems(refusal(("num_rf: 8", "num_rf: -8")))) == 1  # the default, 16, leaves the pilots too short
+    assert len(problems(refusal(("length: num_rf", "length: [7]")))) == 1
+    plots = ("clock:", "plots: [{kind: frames, schemes: [on]}]\nclock:")
+    assert len(problems(refusal(plots, ("timescale: online", "timescale: never")))) == 1
+
+
+def test_broken_schemes_do_not_shift_the_others(refusal):
+    found = problems(
+        refusal(("  - {name: off, timescale: offline", "  - {name: off, timescale: never"), ("estimator: perfect", "estimator: ls"))
+    )
+    assert [line.split(": ")[1] for line in found] == ["schemes.off.timescale", "schemes.bound.estimator"]
 
 
 def test_everything_is_told_at_once(refusal):

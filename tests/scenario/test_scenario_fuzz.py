@@ -65,15 +65,28 @@ DOCUMENT = parse(BASE + "sweep: {grid: {system.snr_db: [0, 10], schemes.on.memor
 @FUZZ
 @given(st.sampled_from([path for path in places(DOCUMENT) if path]), VALUES)
 def test_a_good_scenario_with_one_wild_value(path, value):
-    def changed(node, rest):
-        if not rest:
-            return value
-        inner = changed(node[rest[0]], rest[1:])
-        if isinstance(node, dict):
-            return {**node, rest[0]: inner}
-        return [inner if number == rest[0] else item for number, item in enumerate(node)]
+    outcome(dump(changed(DOCUMENT, path, value)).encode("utf-8", "surrogatepass"))
 
-    outcome(dump(changed(DOCUMENT, path)).encode("utf-8", "surrogatepass"))
+
+def changed(node, path, value):
+    if not path:
+        return value
+    there = range(len(node)) if isinstance(node, list) else node if isinstance(node, dict) else ()
+    if path[0] not in there:
+        return node  # an earlier change took it away
+    inner = changed(node[path[0]], path[1:], value)
+    if isinstance(node, dict):
+        return {**node, path[0]: inner}
+    return [inner if number == path[0] else item for number, item in enumerate(node)]
+
+
+@FUZZ
+@given(st.lists(st.tuples(st.sampled_from([path for path in places(DOCUMENT) if path]), VALUES), min_size=2, max_size=5))
+def test_a_good_scenario_with_several_wild_values(changes):
+    document = DOCUMENT
+    for path, value in changes:
+        document = changed(document, path, value)
+    outcome(dump(document).encode("utf-8", "surrogatepass"))
 
 
 OPTIONS = st.lists(WORDS | st.text(string.printable, max_size=5), max_size=4).map(".".join)

@@ -98,9 +98,10 @@ def test_a_required_field_may_come_from_the_sweep_alone(load):
         (sweep("grid", a__snr_db="[1]", system__snr_db="[1]"), "13:5: sweep.grid.system.snr_db: a.snr_db and system.snr_db would both be"),
         (sweep("grid", a__cell="[1]"), "12:5: sweep.grid.a.cell: an axis cannot be called cell"),
         (sweep("grid", system__num_users="[1, two]"), "12:27: system.num_users: should be a valid integer, got 'two'"),
-        (sweep("grid", system__num_user="[1, 2]"), "12:23: system.num_user: unknown field (did you mean 'num_users'?)"),
-        (sweep("one_at_a_time", system__num_user="[1, 2]"), "12:23: system.num_user: unknown field (did you mean 'num_users'?)"),
-        (sweep("one_at_a_time", schemes="[null]"), "12:15: schemes: should be a valid list, got null"),
+        (sweep("grid", system__num_user="[1, 2]"), "12:5: system.num_user: unknown field (did you mean 'num_users'?)"),
+        (sweep("one_at_a_time", system__num_user="[1, 2]"), "12:5: system.num_user: unknown field (did you mean 'num_users'?)"),
+        (sweep("grid", num_users="[1, 2]"), "12:5: num_users: unknown field (did you mean 'system.num_users'?)"),
+        (sweep("one_at_a_time", schemes="[null]"), "12:15: schemes: should be a list, got null"),
         (("schemes:\n", "sweep: 5\nschemes:\n"), "10:1: sweep: a sweep has exactly one of grid, zip, one_at_a_time; found none"),
         (
             ("schemes:\n", "sweep: {grid: {a: [1]}, zip: {b: [4]}}\nschemes:\n"),
@@ -111,6 +112,26 @@ def test_a_required_field_may_come_from_the_sweep_alone(load):
 )
 def test_what_is_wrong_with_a_sweep_has_its_place(edit, message, refusal):
     assert f"s.yaml:{message}" in refusal(edit)
+
+
+def test_a_field_swept_twice_on_the_command_line_is_refused(refusal):
+    message = refusal(sweeps=["system.snr_db=0,10", "system.snr_db=5"])
+    assert message.splitlines() == [
+        "--sweep system.snr_db: there is another --sweep of this field; write all its values in one, e.g. system.snr_db=1,2"
+    ]
+
+
+def test_a_swept_path_that_leads_nowhere_is_told_once(refusal):
+    for form in ("grid", "one_at_a_time"):
+        message = refusal(sweep(form, system__num_user="[1, 2, 3]", system__snr_db="[0, 10]"))
+        (first, _) = message.splitlines()
+        assert first.endswith("snr_definition, power_constraint, rate, phase_bits")  # and in which cells is no matter
+
+
+def test_cells_and_replicas_are_limited_together(refusal):
+    assert "replicas: 3 cells x 10000 replicas; a scenario has at most 20000" in refusal(
+        sweep("grid", system__snr_db="[0, 1, 2]"), sets=["replicas=10000"]
+    )
 
 
 def test_values_of_a_broken_sweep_are_checked_all_the_same(refusal):

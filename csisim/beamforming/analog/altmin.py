@@ -12,8 +12,9 @@ from pydantic import Field
 from csisim.beamforming.analog.digital_target import digital_target
 from csisim.beamforming.analog.signal_space import SignalSpace
 from csisim.beamforming.analog.state import PhaseDesigner, PhaseState, for_drops, phases_of
+from csisim.beamforming.base import Occasion
 from csisim.channel.base import PathSamples
-from csisim.phy.dims import PowerBudget
+from csisim.phy.linalg import adjoint
 from csisim.phy.power import constant_modulus
 from csisim.registry import Component
 
@@ -36,9 +37,8 @@ def phase_extraction(target: np.ndarray, fallback: np.ndarray, iterations: int) 
     (..., antennas, T) float64
     """
     phases = phases_of(target, np.linalg.norm(target, axis=-2), fallback)
-    adjoint = target.conj().swapaxes(-1, -2)
     for _ in range(iterations):
-        left, _, right = np.linalg.svd(adjoint @ constant_modulus(phases, target.dtype), full_matrices=False)
+        left, _, right = np.linalg.svd(adjoint(target) @ constant_modulus(phases, target.dtype), full_matrices=False)
         phases = np.angle(target @ (left @ right)).astype(np.float64)
     return phases
 
@@ -64,18 +64,10 @@ class AltMin(PhaseDesigner):
     def __init__(self, config: AltMinConfig) -> None:
         self.config = config
 
-    def update(
-        self,
-        samples: PathSamples,
-        noise_power: float,
-        power: PowerBudget,
-        state: PhaseState,
-        rng: np.random.Generator,
-        steps: int | None = None,
-    ) -> PhaseState:
+    def update(self, samples: PathSamples, state: PhaseState, occasion: Occasion) -> PhaseState:
         space = SignalSpace.follow(samples, state.space, state.dims.num_streams)
         config = self.config
-        target_f, target_w = digital_target(space, samples, config.target, config.target_iterations, noise_power, power, state.dims)
+        target_f, target_w = digital_target(space, samples, config.target, config.target_iterations, occasion, state.dims)
         fallback_f, fallback_w = for_drops(state.initial, samples.gains.shape[1])
         phi_f = phase_extraction(target_f, fallback_f, config.iterations)
         phi_w = phase_extraction(target_w, fallback_w, config.iterations)

@@ -6,9 +6,8 @@ import numpy as np
 
 from csisim.beamforming.analog.second_order import covariance_cores, dominant_directions
 from csisim.beamforming.analog.state import PhaseDesigner, PhaseState, for_drops, phases_of
-from csisim.beamforming.base import Phases
+from csisim.beamforming.base import Occasion, Phases
 from csisim.channel.base import PathSamples
-from csisim.phy.dims import PowerBudget
 from csisim.registry import Component
 
 
@@ -50,15 +49,7 @@ class Covariance(PhaseDesigner):
     def __init__(self, config: CovarianceConfig) -> None:
         self.config = config
 
-    def update(
-        self,
-        samples: PathSamples,
-        noise_power: float,
-        power: PowerBudget,
-        state: PhaseState,
-        rng: np.random.Generator,
-        steps: int | None = None,
-    ) -> PhaseState:
+    def update(self, samples: PathSamples, state: PhaseState, occasion: Occasion) -> PhaseState:
         if len(samples) == 0:
             return state
         return state.moved(*covariance_phases(samples, for_drops(state.initial, samples.gains.shape[1])))

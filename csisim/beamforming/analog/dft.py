@@ -7,9 +7,10 @@ from pydantic import Field
 
 from csisim.beamforming.analog.second_order import covariance_cores
 from csisim.beamforming.analog.state import PhaseDesigner, PhaseState
-from csisim.beamforming.base import Phases
+from csisim.beamforming.base import Occasion, Phases
 from csisim.channel.base import PathSamples
-from csisim.phy.dims import Dims, PowerBudget
+from csisim.phy.dims import Dims
+from csisim.phy.linalg import adjoint
 from csisim.phy.power import constant_modulus
 from csisim.registry import Component
 
@@ -42,7 +43,7 @@ def sector_phases(dims: Dims) -> Phases:
 
 def beam_energies(responses: np.ndarray, cores: np.ndarray, beams: np.ndarray) -> np.ndarray:
     r"""Average energies :math:`b^H (\sum_n A_n M_n A_n^H) b` of the columns b of ``beams`` (antennas, Q), as (..., Q)."""
-    coupling = responses.conj().swapaxes(-1, -2) @ beams
+    coupling = adjoint(responses) @ beams
     return np.sum((coupling.conj() * (cores @ coupling)).real, axis=(0, -2))
 
 
@@ -70,15 +71,7 @@ class DftCodebook(PhaseDesigner):
     def init(self, dims: Dims, phases: Phases) -> PhaseState:
         return PhaseState.of(dims, phases).moved(*sector_phases(dims))
 
-    def update(
-        self,
-        samples: PathSamples,
-        noise_power: float,
-        power: PowerBudget,
-        state: PhaseState,
-        rng: np.random.Generator,
-        steps: int | None = None,
-    ) -> PhaseState:
+    def update(self, samples: PathSamples, state: PhaseState, occasion: Occasion) -> PhaseState:
         if len(samples) == 0:
             return state
         transmit, receive = covariance_cores(samples)

@@ -5,17 +5,19 @@ from typing import Literal
 import numpy as np
 
 from csisim.beamforming.analog.signal_space import SignalSpace
+from csisim.beamforming.base import Occasion
 from csisim.beamforming.digital.sca import sca
 from csisim.channel.base import PathSamples
 from csisim.phy.beams import inverse_sqrt
-from csisim.phy.dims import Dims, PowerBudget
+from csisim.phy.dims import Dims
+from csisim.phy.linalg import adjoint
 from csisim.phy.rates import mmse_combiner
 
 Target = Literal["sca", "svd"]
 
 
 def digital_target(
-    space: SignalSpace, samples: PathSamples, target: Target, iterations: int, noise_power: float, power: PowerBudget, dims: Dims
+    space: SignalSpace, samples: PathSamples, target: Target, iterations: int, occasion: Occasion, dims: Dims
 ) -> tuple[np.ndarray, np.ndarray]:
     """Semi-unitary targets for both ends: the directions of the fully digital precoders and combiners.
 
@@ -36,12 +38,12 @@ def digital_target(
     d, k, s, r, t = channel.shape
     if target == "sca":
         flat = np.moveaxis(channel, 2, 1).reshape(d * s, k, r, t)
-        precoder = sca(flat, noise_power, dims.num_streams, power, iterations=iterations)
+        precoder = sca(flat, occasion.noise_power, dims.num_streams, occasion.power, iterations=iterations)
         precoder = np.moveaxis(precoder.reshape(d, s, k, t, -1), 1, 2)
-        combiner = mmse_combiner(channel, precoder, noise_power)
+        combiner = mmse_combiner(channel, precoder, occasion.noise_power)
     else:
         left, _, right = np.linalg.svd(channel, full_matrices=False)
-        precoder, combiner = right.conj().swapaxes(-1, -2)[..., : dims.num_streams], left[..., : dims.num_streams]
+        precoder, combiner = adjoint(right)[..., : dims.num_streams], left[..., : dims.num_streams]
     streams = precoder.transpose(0, 3, 2, 1, 4).reshape(d, t, -1)
     filters = np.moveaxis(combiner, 2, 3).reshape(d, k, r, -1)
     return space.f @ semi_unitary(streams, dims.num_rf), space.w @ semi_unitary(filters, dims.num_rx_rf)
@@ -58,4 +60,4 @@ def semi_unitary(columns: np.ndarray, count: int) -> np.ndarray:
     energy = (columns.real**2 + columns.imag**2).sum(-2, keepdims=True)
     on = energy > 1e-9 * energy.max(-1, keepdims=True)
     unit = np.where(on, columns, 0) / np.sqrt(np.where(on, energy, 1))
-    return unit @ inverse_sqrt(unit.conj().swapaxes(-1, -2) @ unit)[0].astype(columns.dtype)
+    return unit @ inverse_sqrt(adjoint(unit) @ unit)[0].astype(columns.dtype)

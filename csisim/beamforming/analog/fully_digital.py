@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from csisim.beamforming.analog.signal_space import SignalSpace
-from csisim.beamforming.base import Phases
+from csisim.beamforming.base import Occasion, Phases
 from csisim.channel.base import PathSamples
-from csisim.phy.dims import Dims, PowerBudget
+from csisim.phy.dims import Dims
 from csisim.registry import Component
 
 
@@ -44,15 +44,7 @@ class FullyDigital:
     def init(self, dims: Dims, phases: Phases) -> FullyDigitalState:
         return FullyDigitalState(dims)
 
-    def update(
-        self,
-        samples: PathSamples,
-        noise_power: float,
-        power: PowerBudget,
-        state: FullyDigitalState,
-        rng: np.random.Generator,
-        steps: int | None = None,
-    ) -> FullyDigitalState:
+    def update(self, samples: PathSamples, state: FullyDigitalState, occasion: Occasion) -> FullyDigitalState:
         return replace(state, space=SignalSpace.follow(samples, state.space, state.dims.num_streams))
 
     def beams(self, state: FullyDigitalState) -> tuple[np.ndarray, np.ndarray]:

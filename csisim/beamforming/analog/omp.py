@@ -13,8 +13,9 @@ from csisim.beamforming.analog.dft import dft_phases
 from csisim.beamforming.analog.digital_target import digital_target
 from csisim.beamforming.analog.signal_space import SignalSpace
 from csisim.beamforming.analog.state import PhaseDesigner, PhaseState
+from csisim.beamforming.base import Occasion
 from csisim.channel.base import PathSamples
-from csisim.phy.dims import PowerBudget
+from csisim.phy.linalg import adjoint
 from csisim.phy.power import constant_modulus
 from csisim.registry import Component
 
@@ -37,24 +38,23 @@ def matching_pursuit(target: np.ndarray, dictionary: np.ndarray, count: int) -> 
     (..., count) int
         Indices, no column twice.
     """
-    adjoint = dictionary.conj().T
-    residual = target
+    correlator, residual = adjoint(dictionary), target
     basis = np.zeros((*target.shape[:-1], count), target.dtype)
     chosen = np.zeros((*target.shape[:-2], count), np.intp)
     free = np.ones((*target.shape[:-2], dictionary.shape[1]), bool)
     for i in range(count):
-        correlation = adjoint @ residual
+        correlation = correlator @ residual
         energy = np.where(free, (correlation.real**2 + correlation.imag**2).sum(-1), -1.0)
         best = energy.argmax(-1)
         chosen[..., i] = best
         np.put_along_axis(free, best[..., None], False, axis=-1)
         column = dictionary.T[best][..., None]
         for _ in range(2):  # twice is enough to stay orthogonal in single precision
-            column = column - basis @ (basis.conj().swapaxes(-1, -2) @ column)
+            column = column - basis @ (adjoint(basis) @ column)
         norm = np.sqrt((column.real**2 + column.imag**2).sum(-2, keepdims=True))
         column = column / np.maximum(norm, np.finfo(norm.dtype).tiny)
         basis[..., i] = column[..., 0]
-        residual = residual - column @ (column.conj().swapaxes(-1, -2) @ residual)
+        residual = residual - column @ (adjoint(column) @ residual)
     return chosen
 
 
@@ -76,18 +76,10 @@ class Omp(PhaseDesigner):
     def __init__(self, config: OmpConfig) -> None:
         self.config = config
 
-    def update(
-        self,
-        samples: PathSamples,
-        noise_power: float,
-        power: PowerBudget,
-        state: PhaseState,
-        rng: np.random.Generator,
-        steps: int | None = None,
-    ) -> PhaseState:
+    def update(self, samples: PathSamples, state: PhaseState, occasion: Occasion) -> PhaseState:
         space = SignalSpace.follow(samples, state.space, state.dims.num_streams)
         config = self.config
-        target_f, target_w = digital_target(space, samples, config.target, config.target_iterations, noise_power, power, state.dims)
+        target_f, target_w = digital_target(space, samples, config.target, config.target_iterations, occasion, state.dims)
         return state.moved(self._imitate(target_f, state.dims.num_rf), self._imitate(target_w, state.dims.num_rx_rf), space)
 
     def _imitate(self, target: np.ndarray, count: int) -> np.ndarray:

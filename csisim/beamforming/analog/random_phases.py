@@ -5,9 +5,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from csisim.beamforming.analog.state import PhaseDesigner, PhaseState
-from csisim.beamforming.base import Phases
+from csisim.beamforming.base import Occasion, Phases
 from csisim.channel.base import PathSamples
-from csisim.phy.dims import Dims, PowerBudget
+from csisim.phy.dims import Dims
 from csisim.random import Streams
 from csisim.registry import Component
 
@@ -43,13 +43,5 @@ class RandomPhases(PhaseDesigner):
     def __init__(self, config: RandomPhasesConfig) -> None:
         self.config = config
 
-    def update(
-        self,
-        samples: PathSamples,
-        noise_power: float,
-        power: PowerBudget,
-        state: PhaseState,
-        rng: np.random.Generator,
-        steps: int | None = None,
-    ) -> PhaseState:
+    def update(self, samples: PathSamples, state: PhaseState, occasion: Occasion) -> PhaseState:
         return state

@@ -11,6 +11,7 @@ so nothing of size antennas x antennas is ever formed while the responses stand 
 import numpy as np
 
 from csisim.channel.base import PathSamples
+from csisim.phy.linalg import adjoint
 
 
 def covariance_cores(samples: PathSamples) -> tuple[np.ndarray, np.ndarray]:
@@ -23,18 +24,18 @@ def covariance_cores(samples: PathSamples) -> tuple[np.ndarray, np.ndarray]:
         the expectation: each core carries its sample's weight 1/N.
     """
     gains = samples.gains / np.sqrt(len(samples)).astype(samples.gains.real.dtype)
-    outer = gains.conj()[..., :, None] * gains[..., None, :]
-    transmit = _hadamard(samples.rx, outer, shared=len(samples.tx) == 1)
-    receive = _hadamard(samples.tx, outer.conj(), shared=len(samples.rx) == 1)
+    transmit = _hadamard(samples.rx, gains, shared=len(samples.tx) == 1)
+    receive = _hadamard(samples.tx, gains.conj(), shared=len(samples.rx) == 1)
     return transmit, receive
 
 
-def _hadamard(responses: np.ndarray, outer: np.ndarray, shared: bool) -> np.ndarray:
-    """Gram matrix of ``responses`` times ``outer`` entry by entry, summed over samples early if both may be."""
-    gram = responses.conj().swapaxes(-1, -2) @ responses
+def _hadamard(responses: np.ndarray, gains: np.ndarray, shared: bool) -> np.ndarray:
+    """Gram matrix of ``responses`` times the outer product of ``gains`` entry by entry, summed over samples early if both may be."""
+    gram = adjoint(responses) @ responses
     if shared and len(responses) == 1:
-        return gram * outer.sum(0, keepdims=True)
-    core = gram * outer
+        by_user = np.moveaxis(gains, 0, -2)
+        return gram * (adjoint(by_user) @ by_user)
+    core = gram * (gains.conj()[..., :, None] * gains[..., None, :])
     return core.sum(0, keepdims=True) if shared else core
 
 
@@ -46,7 +47,7 @@ def side_by_side(responses: np.ndarray) -> np.ndarray:
 
 def hermitian_eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues and eigenvectors of Hermitian matrices, largest first."""
-    values, vectors = np.linalg.eigh((matrix + matrix.conj().swapaxes(-1, -2)) / 2)
+    values, vectors = np.linalg.eigh((matrix + adjoint(matrix)) / 2)
     return values[..., ::-1], vectors[..., ::-1]
 
 
@@ -65,10 +66,10 @@ def dominant_directions(responses: np.ndarray, cores: np.ndarray) -> tuple[np.nd
     """
     count, antennas, paths = len(responses), *responses.shape[-2:]
     if count * paths >= antennas:  # the responses fill the space: there is nothing to save
-        covariance = (responses @ cores @ responses.conj().swapaxes(-1, -2)).sum(0)
+        covariance = (responses @ cores @ adjoint(responses)).sum(0)
         values, vectors = hermitian_eigh(covariance)
         return vectors, values
     basis, coefficients = np.linalg.qr(side_by_side(responses))
     split = np.moveaxis(coefficients.reshape(*coefficients.shape[:-1], count, paths), -2, 0)
-    values, rotation = hermitian_eigh((split @ cores @ split.conj().swapaxes(-1, -2)).sum(0))
+    values, rotation = hermitian_eigh((split @ cores @ adjoint(split)).sum(0))
     return basis @ rotation, values

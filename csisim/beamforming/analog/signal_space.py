@@ -11,6 +11,7 @@ import numpy as np
 
 from csisim.beamforming.analog.second_order import side_by_side
 from csisim.channel.base import PathSamples
+from csisim.phy.linalg import adjoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +49,8 @@ class SignalSpace:
 
     @classmethod
     def _in(cls, f: np.ndarray, w: np.ndarray, samples: PathSamples) -> "SignalSpace":
-        left = w.conj().swapaxes(-1, -2) @ samples.rx
-        right = samples.tx.conj().swapaxes(-1, -2) @ f[:, None]
+        left = adjoint(w) @ samples.rx
+        right = adjoint(samples.tx) @ f[:, None]
         return cls(f, w, left, right, samples.rx, samples.tx)
 
     @classmethod

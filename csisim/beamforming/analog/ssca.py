@@ -8,9 +8,9 @@ from pydantic import Field
 
 from csisim.beamforming.analog.ssca_gradient import gradient
 from csisim.beamforming.analog.state import analog_pair, for_drops
-from csisim.beamforming.base import Phases
+from csisim.beamforming.base import Occasion, Phases
 from csisim.channel.base import PathSamples
-from csisim.phy.dims import Dims, PowerBudget
+from csisim.phy.dims import Dims
 from csisim.registry import Component
 
 
@@ -68,16 +68,8 @@ class Ssca:
         phi_f, phi_w = phases
         return SscaState(dims, phi_f, phi_w, np.zeros_like(phi_f), np.zeros_like(phi_w))
 
-    def update(
-        self,
-        samples: PathSamples,
-        noise_power: float,
-        power: PowerBudget,
-        state: SscaState,
-        rng: np.random.Generator,
-        steps: int | None = None,
-    ) -> SscaState:
-        """``steps`` gradient steps on minibatches of ``samples``; the drops share the choice of samples.
+    def update(self, samples: PathSamples, state: SscaState, occasion: Occasion) -> SscaState:
+        """``occasion.steps`` gradient steps on minibatches of ``samples``; the drops share the choice of samples.
 
         If the samples have one drop because all drops share their statistics, so has the state from then on.
         """
@@ -86,10 +78,10 @@ class Ssca:
         phi_f, phi_w = for_drops((state.phi_f, state.phi_w), samples.gains.shape[1])
         direction_f, direction_w = for_drops((state.direction_f, state.direction_w), samples.gains.shape[1])
         state = SscaState(state.dims, phi_f, phi_w, direction_f, direction_w, state.step)
-        for _ in range(self.config.steps if steps is None else steps):
-            batch = samples.take(minibatch(len(samples), self.config.batch, rng))
+        for _ in range(self.config.steps if occasion.steps is None else occasion.steps):
+            batch = samples.take(minibatch(len(samples), self.config.batch, occasion.rng))
             f, w = analog_pair(state.phi_f, state.phi_w, state.dims)
-            g_f, g_w = gradient(batch, f, w, noise_power, power, state.dims.num_streams, self.config.inner_iterations)
+            g_f, g_w = gradient(batch, f, w, occasion.noise_power, occasion.power, state.dims.num_streams, self.config.inner_iterations)
             phi_f, direction_f = self._step(state.phi_f, state.direction_f, g_f, state.step)
             phi_w, direction_w = self._step(state.phi_w, state.direction_w, g_w, state.step)
             state = replace(state, phi_f=phi_f, phi_w=phi_w, direction_f=direction_f, direction_w=direction_w, step=state.step + 1)

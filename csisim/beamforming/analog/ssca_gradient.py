@@ -9,10 +9,12 @@ array responses once per drop and step while all samples share them.
 import numpy as np
 
 from csisim.beamforming.analog.second_order import side_by_side
+from csisim.beamforming.base import DigitalDesigner
 from csisim.beamforming.digital.sca import sca
 from csisim.channel.base import PathSamples
 from csisim.phy.beams import inverse_sqrt
 from csisim.phy.dims import PowerBudget
+from csisim.phy.linalg import adjoint
 from csisim.phy.rates import mmse_combiner
 
 
@@ -24,6 +26,7 @@ def gradient(
     power: PowerBudget,
     num_streams: int,
     inner_iterations: int,
+    digital: DigitalDesigner | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Ascent direction of the samples' mean sum rate (bit/s/Hz per radian): the gradient in Kang 2022, eq. (20).
 
@@ -48,46 +51,51 @@ def gradient(
         Analog precoder, for the samples' drops.
     w : (D, K, r, R) complex
         Analog combiners.
+    digital : DigitalDesigner, optional
+        Designs the precoders in place of the SCA iterations; combiners are the MMSE ones, at which the formula holds.
 
     Returns
     -------
     (D, t, T) real, (D, K, r, R) real
     """
-    q_f, q_w = (inverse_sqrt(b.conj().swapaxes(-1, -2) @ b)[0].astype(b.dtype) for b in (f, w))
+    q_f, q_w = (inverse_sqrt(adjoint(b) @ b)[0].astype(b.dtype) for b in (f, w))
     f_white, w_white = f @ q_f, w @ q_w
-    left = w_white.conj().swapaxes(-1, -2) @ samples.rx  # (N|1, D, K, R, P)
-    right = samples.tx.conj().swapaxes(-1, -2) @ f_white[:, None]  # (N|1, D, K, P, T)
+    left = adjoint(w_white) @ samples.rx  # (N|1, D, K, R, P)
+    right = adjoint(samples.tx) @ f_white[:, None]  # (N|1, D, K, P, T)
     gains = samples.gains[..., None, :]
     through = left * gains
     channel = through @ right
-    x, y = _digital(channel, noise_power, power, num_streams, inner_iterations)
+    x, y = _digital(channel, noise_power, power, num_streams, inner_iterations, digital)
 
     arriving = right @ x[:, :, None]  # (N, D, K, P, K n): all streams on the paths
     received = through @ arriving
-    outputs = y.conj().swapaxes(-1, -2) @ received  # S_k
+    outputs = adjoint(y) @ received  # S_k
     own = np.eye(x.shape[-1], dtype=outputs.real.dtype).reshape(-1, num_streams, x.shape[-1])  # E_k, (K, n, K n)
     error = 1 - (outputs.real * own).sum(-1)
     weighted = y / np.maximum(error, 1e-6)[..., None, :]  # no error is zero, but single precision may round it to zero
     u = weighted @ (outputs - own)
 
-    x_adjoint = x.conj().swapaxes(-1, -2)
+    x_adjoint = adjoint(x)
     beta = _normalisation(received, u, power, num_streams)
-    d_tx = gains.conj().swapaxes(-1, -2) * (left.conj().swapaxes(-1, -2) @ (u @ x_adjoint[:, :, None]))
-    d_rx = gains.swapaxes(-1, -2) * (arriving @ u.conj().swapaxes(-1, -2))
+    d_tx = adjoint(gains) * (adjoint(left) @ (u @ x_adjoint[:, :, None]))
+    d_rx = gains.swapaxes(-1, -2) * (arriving @ adjoint(u))
     rescaling = ((x * beta[..., None, :]) @ x_adjoint).mean(0)
-    noise = (weighted @ y.conj().swapaxes(-1, -2)).mean(0)
+    noise = (weighted @ adjoint(y)).mean(0)
     d_f = (_onto_users_antennas(samples.tx, d_tx) - f_white @ rescaling) @ q_f
     d_w = (_onto_antennas(samples.rx, d_rx) + noise_power * (w_white @ noise)) @ q_w
     return _phase_ascent(d_f, f), _phase_ascent(d_w, w)
 
 
 def _digital(
-    channel: np.ndarray, noise_power: float, power: PowerBudget, num_streams: int, iterations: int
+    channel: np.ndarray, noise_power: float, power: PowerBudget, num_streams: int, iterations: int, designer: DigitalDesigner | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Precoders of all users side by side (N, D, T, K n) and combiners (N, D, K, R, n) for channels (N, D, K, R, T)."""
     n, d, k, r, t = channel.shape
     flat = channel.reshape(n * d, k, r, t)
-    precoder = sca(flat, noise_power, num_streams, power, iterations=iterations)  # (N D, K, T, n)
+    if designer is None:
+        precoder = sca(flat, noise_power, num_streams, power, iterations=iterations)  # (N D, K, T, n)
+    else:
+        precoder = designer.design(flat[:, :, None], noise_power, power, num_streams)[0][:, :, 0]
     combiner = mmse_combiner(flat[:, :, None], precoder[:, :, None], noise_power)
     return precoder.swapaxes(1, 2).reshape(n, d, t, k * num_streams), combiner.reshape(n, d, k, r, num_streams)
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from csisim.beamforming.analog.signal_space import SignalSpace
 from csisim.beamforming.analog.state import PhaseDesigner, PhaseState, for_drops, phases_of
+from csisim.beamforming.base import Occasion
 from csisim.channel.base import PathSamples
-from csisim.phy.dims import PowerBudget
 from csisim.registry import Component
 
 
@@ -30,15 +30,7 @@ class SvdPhases(PhaseDesigner):
     def __init__(self, config: SvdPhasesConfig) -> None:
         self.config = config
 
-    def update(
-        self,
-        samples: PathSamples,
-        noise_power: float,
-        power: PowerBudget,
-        state: PhaseState,
-        rng: np.random.Generator,
-        steps: int | None = None,
-    ) -> PhaseState:
+    def update(self, samples: PathSamples, state: PhaseState, occasion: Occasion) -> PhaseState:
         space = SignalSpace.follow(samples, state.space, state.dims.num_streams)
         channel = space.coordinates(samples)  # (D, K, S, R', T')
         d, k, s, r, t = channel.shape

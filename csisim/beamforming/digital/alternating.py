@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 
 from csisim.phy.dims import PowerBudget
+from csisim.phy.linalg import adjoint
 from csisim.phy.power import normalise
 
 #: no licence to assume that NaN and infinity never happen
@@ -36,6 +37,7 @@ def alternate(
     recursion: bool = False,
     iterations: int,
     tolerance: float = 0.0,
+    user_weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Improve precoders; one problem after the other, so that a result never depends on the batch it is in.
 
@@ -52,6 +54,8 @@ def alternate(
         Updates of the precoder.
     tolerance
         Stop, after 20 iterations at the earliest, when the rate grows by less than this fraction; 0 never stops.
+    user_weights : (K,), optional
+        Positive priorities of the users' rates; all alike by default.
 
     Returns
     -------
@@ -63,11 +67,11 @@ def alternate(
     num_streams = start.shape[3]
     rows, columns = num_users * num_rx, num_users * num_streams
     h = channel.reshape(batch, rows, num_tx).astype(np.complex128)
-    adjoint = np.ascontiguousarray(h.conj().swapaxes(-1, -2))
+    back = np.ascontiguousarray(adjoint(h))
     received = h @ np.moveaxis(start, 1, 2).reshape(batch, num_tx, columns)
     coordinates = np.empty_like(received)
     _alternate(
-        h @ adjoint,
+        h @ back,
         received,
         coordinates,
         num_users,
@@ -78,13 +82,14 @@ def alternate(
         recursion,
         int(iterations),
         float(tolerance),
+        np.ones(num_users) if user_weights is None else np.ascontiguousarray(user_weights, np.float64),
     )
-    precoder = np.moveaxis((adjoint @ coordinates).reshape(batch, num_tx, num_users, num_streams), 2, 1)
+    precoder = np.moveaxis((back @ coordinates).reshape(batch, num_tx, num_users, num_streams), 2, 1)
     return normalise(precoder, power).astype(channel.dtype)
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _alternate(gram, received, coordinates, num_users, noise_power, total, per_user, joint, recursion, iterations, tolerance):
+def _alternate(gram, received, coordinates, num_users, noise_power, total, per_user, joint, recursion, iterations, tolerance, priority):
     """The iterations on G (B, K R, K R), H F (B, K R, K n) and X (B, K R, K n), the last two overwritten."""
     batch, rows, columns = received.shape
     num_rx, num_streams = rows // num_users, columns // num_users
@@ -92,7 +97,7 @@ def _alternate(gram, received, coordinates, num_users, noise_power, total, per_u
     a, p = np.empty((num_rx, num_rx), np.complex128), np.empty((columns, rows), np.complex128)
     q, c = np.empty((rows, columns), np.complex128), np.empty((columns, columns), np.complex128)
     small, pivot_row = np.empty((num_streams, num_streams), np.complex128), np.empty(max(rows, columns), np.complex128)
-    t, user_power = np.empty(columns), np.empty(num_users)
+    t, scale = np.empty(columns), np.empty(columns)
     for b in range(batch):
         g, s, x = gram[b], received[b], coordinates[b]
         for i in range(columns):
@@ -100,13 +105,13 @@ def _alternate(gram, received, coordinates, num_users, noise_power, total, per_u
         before = 0.0
         for iteration in range(iterations):
             _combine(s, noise_power, a, pivot_row, w, e)
-            trace, rate = _weigh(w, e, t, joint, recursion, small, pivot_row)
+            trace, rate = _weigh(w, e, t, priority, joint, recursion, small, pivot_row)
             if iteration >= 20 and rate - before < tolerance * rate:
                 break
             before = rate
             _precode(g, w, e, max(noise_power * trace / total, _TINY), p, q, c, pivot_row, x)
             _multiply(g, x, s)
-            _rescale(x, s, num_users, total, per_user, user_power)
+            _rescale(x, s, num_users, total, per_user, scale)
             if recursion:
                 _recurse(t, w, s, noise_power)
 
@@ -115,6 +120,12 @@ def _alternate(gram, received, coordinates, num_users, noise_power, total, per_u
 def _invert(a, pivot_row):
     """Invert a Hermitian positive definite matrix in place (Gauss-Jordan, no pivoting needed); returns its determinant."""
     size = a.shape[0]
+    if size == 2:  # two antennas, two streams: most of an iteration would go into the loops around a few products
+        determinant = a[0, 0].real * a[1, 1].real - (a[0, 1].real ** 2 + a[0, 1].imag ** 2)
+        scale = 1.0 / determinant
+        a[0, 0], a[1, 1] = scale * a[1, 1].real, scale * a[0, 0].real
+        a[0, 1], a[1, 0] = -scale * a[0, 1], -scale * a[1, 0]
+        return determinant
     determinant = 1.0
     for p in range(size):
         pivot = a[p, p].real
@@ -183,8 +194,11 @@ def _combine(s, noise_power, a, pivot_row, w, e):
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _weigh(w, e, t, joint, recursion, inverse, pivot_row):
-    """Keep of E what the weights E^-1 shall see; returns sum_k tr(E_k^-1 W_k^H W_k) and -sum_k log det E_k."""
+def _weigh(w, e, t, priority, joint, recursion, inverse, pivot_row):
+    """Keep of E what the weights shall see, and divide it by the priorities p_k, so that they are p_k E_k^-1.
+
+    Returns sum_k p_k tr(E_k^-1 W_k^H W_k) and -sum_k p_k log det E_k.
+    """
     num_users, num_streams = e.shape[0], e.shape[1]
     num_rx = w.shape[0] // num_users
     trace, rate = 0.0, 0.0
@@ -197,14 +211,15 @@ def _weigh(w, e, t, joint, recursion, inverse, pivot_row):
                 elif not joint:
                     e[k, n, m] = 0.0
                 inverse[n, m] = e[k, n, m]
-        rate -= np.log(_invert(inverse, pivot_row))
+        rate -= priority[k] * np.log(_invert(inverse, pivot_row))
         for n in range(num_streams):
             for m in range(num_streams):
                 if joint or n == m:
                     value = 0j
                     for i in range(k * num_rx, (k + 1) * num_rx):
                         value += w[i, n].conjugate() * w[i, m]
-                    trace += (inverse[m, n] * value).real
+                    trace += priority[k] * (inverse[m, n] * value).real
+                e[k, n, m] /= priority[k]
     return trace, rate
 
 
@@ -242,23 +257,22 @@ def _precode(g, w, e, tau, p, q, c, pivot_row, x):
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _rescale(x, s, num_users, total, per_user, power):
+def _rescale(x, s, num_users, total, per_user, scale):
     """Meet the power constraint: the squared norm of a precoder's column is x^H G x = x^H s."""
-    num_streams = x.shape[1] // num_users
-    for k in range(num_users):
-        power[k] = 0.0
+    columns = x.shape[1]
+    num_streams = columns // num_users
+    scale[:] = 0.0
     for i in range(x.shape[0]):
-        for k in range(num_users):
-            for c in range(k * num_streams, (k + 1) * num_streams):
-                power[k] += x[i, c].real * s[i, c].real + x[i, c].imag * s[i, c].imag
-    everything = power.sum()
+        for c in range(columns):
+            scale[c] += x[i, c].real * s[i, c].real + x[i, c].imag * s[i, c].imag
+    everything = scale.sum()
     for k in range(num_users):
-        power[k] = np.sqrt(total / num_users / max(power[k], _TINY) if per_user else total / max(everything, _TINY))
+        own = scale[k * num_streams : (k + 1) * num_streams]
+        own[:] = np.sqrt(total / num_users / max(own.sum(), _TINY) if per_user else total / max(everything, _TINY))
     for i in range(x.shape[0]):
-        for k in range(num_users):
-            for c in range(k * num_streams, (k + 1) * num_streams):
-                x[i, c] *= power[k]
-                s[i, c] *= power[k]
+        for c in range(columns):
+            x[i, c] *= scale[c]
+            s[i, c] *= scale[c]
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")

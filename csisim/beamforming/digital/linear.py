@@ -8,15 +8,11 @@ from typing import Literal
 import numpy as np
 
 from csisim.phy.dims import PowerBudget
+from csisim.phy.linalg import adjoint
 from csisim.phy.power import normalise
 
 #: names of first precoders
 Start = Literal["svd", "mrt", "zf"]
-
-
-def adjoint(a: np.ndarray) -> np.ndarray:
-    """Hermitian transpose of the last two axes."""
-    return a.conj().swapaxes(-1, -2)
 
 
 def fold(channel: np.ndarray) -> np.ndarray:

@@ -12,7 +12,11 @@ import numpy as np
 from csisim.channel.cost2100.draws import child, in_disc, kernel, pair, poisson, uniform
 
 _C0 = 3.0e8
-TABLE, LOCAL, SIGHT, CLUSTERS = 0, 1, 2, 3  # descendants of an environment's key
+# Typed numbers: a plain one makes numba compile everything it is handed to once more for that very number.
+TABLE, LOCAL, SIGHT, CLUSTERS = np.int64(0), np.int64(1), np.int64(2), np.int64(3)  # descendants of an environment's key
+#: Environments that are drawn for a drop until its users see a cluster, and numbers of regions until they fit.
+ENVIRONMENTS, _REDRAWN = 10_000, 1000
+_NO_CLUSTER, _NONE = np.int64(-1), np.int64(0)
 
 
 @kernel
@@ -47,9 +51,13 @@ def region_table(key, law):
         extra = 0
         if law.extra_regions > 0.0 and remaining > 0:
             extra = poisson(state, law.extra_regions)
+            redrawn = 0
             while extra > remaining:  # after too many, none at all is refused as well
                 extra = poisson(state, law.extra_regions)
-                if extra == 0:
+                redrawn += 1
+                if redrawn == _REDRAWN:  # far fewer remain than a cluster has: the likeliest of the numbers that fit is all of them
+                    extra = remaining
+                elif extra == 0:
                     extra = remaining + 1
         taken += 1 + extra
     first[num_clusters] = count
@@ -116,7 +124,8 @@ def follow(keys, users, radii, points):
             for i in range(points.shape[2]):
                 if distance3(points[d, k, i], users[d, k]) > radii[d, k]:
                     scatter_ball(state, users[d, k], radii[d, k], fresh)
-                    points[d, k, i] = fresh[0]
+                    for axis in range(3):
+                        points[d, k, i, axis] = fresh[0, axis]
 
 
 @kernel
@@ -208,15 +217,15 @@ def far_cluster(key, law, regions, bs_points, ms_points, gains):
 def survey(keys, law, users, reach, condition):
     """How much there is to be built: clusters and regions within ``reach`` (D, K) of each user's sight.
 
-    With ``condition`` an environment in which some user sees nothing is drawn anew: its key in ``keys`` (D,) changes in place.
+    With ``condition`` an environment in which some user sees nothing is drawn anew: its key in ``keys`` (D,) changes in place. After
+    ``ENVIRONMENTS`` of them the user is left with 0 clusters.
     Also returns the number of far clusters and of regions of each environment (D, 2).
     """
     num_drops, num_users = users.shape[:2]
     clusters, near = np.zeros((num_drops, num_users), np.int64), np.zeros((num_drops, num_users), np.int64)
     size = np.empty((num_drops, 2))
     for d in range(num_drops):
-        lonely = True
-        while lonely:
+        for _ in range(ENVIRONMENTS):
             lonely = False
             regions, first, num_far = region_table(keys[d], law)
             size[d, 0], size[d, 1] = num_far, len(regions)
@@ -231,8 +240,9 @@ def survey(keys, law, users, reach, condition):
                     found += seen > before
                 clusters[d, k], near[d, k] = found, seen
                 lonely |= condition and found == 0
-            if lonely:
-                keys[d] = child(keys[d], TABLE)
+            if not lonely:
+                break
+            keys[d] = child(keys[d], TABLE)
     return clusters, near, size
 
 
@@ -248,11 +258,11 @@ def scatter(keys, law, users, reach, local_points, local_gains, out):
             local_cluster(child(keys[d], LOCAL), law, law.bs, bs_local, bs_gains)
         for k in range(users.shape[1]):
             limit = (law.region_radius + reach[d, k]) ** 2
-            path, cluster, seen = 0, 0, 0
+            path, cluster, seen = _NONE, _NONE, _NONE
             if law.local_bs:
-                path = _append(law, bs_local, bs_local, bs_gains, 0.0, -1, out, d, k, path)
+                path = _append(law, bs_local, bs_local, bs_gains, 0.0, _NO_CLUSTER, out, d, k, path)
             if law.local_ms:
-                path = _append(law, local_points[d, k], local_points[d, k], local_gains[d, k], 0.0, -1, out, d, k, path)
+                path = _append(law, local_points[d, k], local_points[d, k], local_gains[d, k], 0.0, _NO_CLUSTER, out, d, k, path)
             for c in range(len(first) - 1):
                 before = seen
                 for v in range(first[c], first[c + 1]):
@@ -358,10 +368,11 @@ def _direct_path(law, user, sight, scattered, with_angles, out, d, k, place_in_l
     """The line of sight, real and positive; of amplitude 0 where there is none."""
     k_factor, sight_x, sight_y = sight
     dx, dy, dz = user[0] - law.bs[0], user[1] - law.bs[1], user[2] - law.bs[2]
-    seen = distance3(law.bs, user) <= law.los_cutoff and math.hypot(user[0] - sight_x, user[1] - sight_y) <= law.los_radius
+    length = distance3(law.bs, user)
+    seen = length <= law.los_cutoff and math.hypot(user[0] - sight_x, user[1] - sight_y) <= law.los_radius
     out.k_factor[d, k] = k_factor if seen else 0.0
     out.amplitude[d, k, place_in_list] = complex(math.sqrt(out.k_factor[d, k] * scattered), 0.0)
-    out.delay[d, k, place_in_list] = math.hypot(dx, dy) / _C0  # the reference measures it in the plane
+    out.delay[d, k, place_in_list] = (math.hypot(dx, dy) if law.los_in_plane else length) / _C0
     if with_angles:
         azimuth, elevation = math.atan2(dy, dx), math.atan2(dz, math.hypot(dx, dy))
         out.aod[d, k, place_in_list], out.eod[d, k, place_in_list] = azimuth, elevation

@@ -28,6 +28,7 @@ class Law(NamedTuple):
     los_cutoff: float
     los_radius: float
     los_first_quadrant: bool
+    los_in_plane: bool
     k_median: float
     k_sigma: float  # of the natural logarithm
     medians: np.ndarray  # (6,) of the large-scale parameters
@@ -85,6 +86,7 @@ def law(parameters: ParameterSet, reference: Reference, bs: np.ndarray) -> Law:
         los_cutoff=float(sight.cutoff_m),
         los_radius=float(sight.radius_m),
         los_first_quadrant=reference.sight_in_first_quadrant,
+        los_in_plane=reference.sight_in_the_plane,
         k_median=float(sight.k_factor),
         k_sigma=float(np.log(10) / 10 * sight.k_factor_db),
         medians=medians,

@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from csisim.records.figures.data import Results
 
-BAND = "Bands and bars: 95 % confidence interval of the mean over drops (Student t)."
+BAND = " Bands and bars: 95 % confidence interval of the mean over drops (Student t)."
 
 #: name -> (words, symbol, unit)
 WORDS: dict[str, tuple[str, str, str]] = {
@@ -76,6 +78,11 @@ def metric_label(name: str) -> str:
     return spell(name) + (f" ({unit})" if unit else "")
 
 
+def band(table: "pd.DataFrame") -> str:
+    """The sentence about confidence intervals, to end a caption with; nothing where none is drawn (one drop, booked bits)."""
+    return BAND if table["low"].notna().any() else ""
+
+
 def conditions(results: "Results", x: str | None = None, evaluated: bool = False) -> str:
     """Everything that is held fixed: dimensions, SNR and its definition, channel, pilots, clock, drops.
 
@@ -115,4 +122,4 @@ def _shown(value: Any) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-__all__ = ["BAND", "axis_label", "conditions", "metric_label", "spell"]
+__all__ = ["axis_label", "band", "conditions", "metric_label", "spell"]

@@ -13,6 +13,7 @@ import numpy as np
 from csisim.errors import CsisimError
 from csisim.records.load import load
 from csisim.records.schema import axis_type, axis_value
+from csisim.records.slots import read_rows
 from csisim.records.store import Store
 from csisim.records.summary import Moments, merge_replicas
 
@@ -76,7 +77,7 @@ class Results:
         cells = cells[cells["status"] == "ok"]
         if cells.empty:
             raise CsisimError(f"{folder}: no finished cell to draw yet; run the scenario again to finish it")
-        loaded = load_scenario(store.scenario)
+        loaded = load_scenario(store.scenario, rules=False)
         axes, base = {}, {}
         for name in loaded.axes:
             swept = [cell.axes[name] for cell in loaded.cells]
@@ -140,7 +141,7 @@ class Results:
         wanted = ["replica", "drop", "superframe", "frame", "slot", *columns]
         parts = []
         for record, log in zip(cells["record"], cells["log"], strict=True):
-            rows = pd.read_parquet(Store(self.folder).slot_file(record), columns=wanted)
+            rows = read_rows(Store(self.folder).slot_file(record), wanted).to_pandas()
             parts.append(rows.assign(covers=1 if log == "slot" else self.scenario.clock.slots_per_frame))
         if not parts:
             raise CsisimError(f"{self.folder}: scheme {scheme} has no finished cell at the base point")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from csisim.errors import CsisimError
-from csisim.records.figures.captions import BAND, axis_label, conditions, metric_label, spell
+from csisim.records.figures.captions import axis_label, band, conditions, metric_label, spell
 from csisim.records.figures.data import DROP, Results, is_at, paired_ratio
 from csisim.records.schema import BITS, METRICS
 from csisim.records.summary import Moments
@@ -55,8 +55,8 @@ def versus(results: Results, plot: "Plot") -> Picture:
     x, y = _axis(results, plot), metric(plot)
     table = _along(results, plot, x, y)
     title = plot.title or f"{spell(y)} versus {spell(x, lower=True)}"
-    air_time = f"{_air_time(results, plot, ())} " if y == "net_rate_bps_hz" else ""
-    caption = f"{conditions(results, x, evaluated=True)} {air_time}{BAND}"
+    air_time = f" {_air_time(results, plot, ())}" if y == "net_rate_bps_hz" else ""
+    caption = f"{conditions(results, x, evaluated=True)}{air_time}{band(table)}"
     return Picture(f"versus-{x}-{y}", table, x, y, axis_label(x), metric_label(y), title, caption)
 
 
@@ -67,11 +67,12 @@ def nmse(results: Results, plot: "Plot") -> Picture:
     table = table[table[y] > 0].reset_index(drop=True)  # perfect CSI has no error to show in dB
     if table.empty:
         raise CsisimError(f"{results.folder}: {y} is zero or null everywhere; an NMSE in dB needs a scheme that estimates")
+    floor = 1e-3 * table[y]  # an interval of a few drops may reach below zero, which has no dB
     for column in (y, "low", "high"):
-        table[column] = 10.0 * np.log10(table[column].clip(lower=1e-3 * table[y]))
+        table[column] = 10.0 * np.log10(table[column].clip(lower=floor))
     table = table.rename(columns={y: f"{y}_db"})
     title = plot.title or f"{spell(y)} versus {spell(x, lower=True)}"
-    caption = f"{conditions(results, x, evaluated=True)} dB of the mean over drops of the ratios. {BAND}"
+    caption = f"{conditions(results, x, evaluated=True)} dB of the mean over drops of the ratios.{band(table)}"
     return Picture(f"nmse-{x}-{y}", table, x, f"{y}_db", axis_label(x), f"{spell(y)} (dB)", title, caption)
 
 
@@ -84,7 +85,7 @@ def frames(results: Results, plot: "Plot") -> Picture:
     if reference is None:
         for name in names:
             rows += [_row(name, "frame", t + 1, y, Moments.of(values)) for t, values in enumerate(means[name].to_numpy(float).T)]
-        label, value, band = metric_label(y), y, BAND
+        label, value, paired = metric_label(y), y, ""
     else:
         base = means.get(reference)
         base = _frame_means(results, results.schemes([reference])[0].name, y) if base is None else base
@@ -95,11 +96,11 @@ def frames(results: Results, plot: "Plot") -> Picture:
             for t, (values, references) in enumerate(pairs):
                 ratio, half = (100.0 * part for part in paired_ratio(values, references))
                 rows.append(_interval(name, "frame", t + 1, value, ratio, half, len(values)))
-        band = f"Ratio of means over drops, paired with {reference} drop by drop. {BAND}"
+        paired = f" Ratio of means over drops, paired with {reference} drop by drop."
     table = _table([row for row in rows if not np.isnan(row[value])], f"{results.folder}: {y} is null in every frame")
     clock = results.scenario.clock
     title = plot.title or f"{spell(y)} frame by frame" + (f", relative to {reference}" if reference else "")
-    caption = f"{conditions(results)} Mean over the {clock.slots_per_frame} slots of each frame. {band}"
+    caption = f"{conditions(results)} Mean over the {clock.slots_per_frame} slots of each frame.{paired}{band(table)}"
     name = f"frames-{value}" + (f"-of-{reference}" if reference else "")
     x_label = "Frame" if clock.superframes == 1 else f"Frame (new channel statistics every {clock.frames})"
     return Picture(name, table, "frame", value, x_label, label, title, caption)
@@ -122,7 +123,9 @@ def net_rate(results: Results, plot: "Plot") -> Picture:
     spans = _spans(best)
     verdict = "; ".join(f"{name} at $T_f$ = {first}" + (f"–{last}" if last > first else "") for name, first, last in spans)
     among = "" if len(contenders) == len(schemes) else " (the fully digital bound aside)"
-    caption = f"{conditions(results)} {_air_time(results, plot, charged)} Highest mean{among}: {verdict}; dashed where it changes. {BAND}"
+    caption = (
+        f"{conditions(results)} {_air_time(results, plot, charged)} Highest mean{among}: {verdict}; dashed where it changes.{band(table)}"
+    )
     title = plot.title or "Mean net sum rate of a superframe versus its length"
     x_label = "Frames per superframe $T_f$"
     crossings = tuple(first - 0.5 for _, first, _ in spans[1:])
@@ -174,9 +177,10 @@ def rate_vs_bits(results: Results, plot: "Plot") -> Picture:
                 rows.append(row | ({x: value} if x is not None else {}))
     along = f"Each curve runs through {spell(x, lower=True)} = {', '.join(map(str, results.values(x)))}. " if x is not None else ""
     title = plot.title or f"{spell(y)} versus signaling bits"
-    caption = f"{conditions(results, x, evaluated=True)} {along}Bits of one superframe of {results.scenario.clock.frames} frames. {BAND}"
-    name = f"rate_vs_bits-{y}" + (f"-{x}" if x is not None else "")
     table = _table(rows)
+    along += f"Bits of one superframe of {results.scenario.clock.frames} frames."
+    caption = f"{conditions(results, x, evaluated=True)} {along}{band(table)}"
+    name = f"rate_vs_bits-{y}" + (f"-{x}" if x is not None else "")
     x_label = f"{metric_label('signaling_bits')} and superframe"
     wide = bool(table["signaling_bits"].max() > 5.0 * table["signaling_bits"].min() > 0.0)
     return Picture(name, table, "signaling_bits", y, x_label, metric_label(y), title, caption, form="points", log_x=wide)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from csisim.records.atomic import replacing
 from csisim.records.figures.kinds import Picture
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def draw(picture: Picture, schemes: Sequence[str], columns: int = 1) -> "Figure"
         title = _wrapped(picture.title, TITLE_PT * 1.1, 0.93 * width)  # bold runs wider
         caption = _wrapped(picture.caption, CAPTION_PT, 0.95 * width)
         shown = {scheme: _wrapped(label, RC["legend.fontsize"], width - 0.7) for scheme, label in _labels(picture).items()}
-        widest = max(_width_in(line, RC["legend.fontsize"]) for label in shown.values() for line in label.split("\n"))
+        widest = max(typeset_in(line, RC["legend.fontsize"]) for label in shown.values() for line in label.split("\n"))
         legend_columns = max(1, min(len(shown), int((width - 0.1) / (widest + 0.55))))
         legend_rows = [list(shown.values())[i::legend_columns] for i in range(legend_columns)]
         lines = max(sum(label.count("\n") + 1 for label in column) for column in legend_rows)
@@ -88,13 +89,14 @@ def draw(picture: Picture, schemes: Sequence[str], columns: int = 1) -> "Figure"
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """Write a figure; the same numbers give the same bytes (no dates, no version of the software)."""
+    """Write a figure, its folder made if need be; the same numbers give the same bytes (no dates, no version of the software)."""
     import matplotlib
 
     metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "svg": {"Date": None}}
     suffix = path.suffix.removeprefix(".")
-    with matplotlib.rc_context(RC):
-        figure.savefig(path, dpi=300, metadata=metadata.get(suffix))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(RC), replacing(path) as temporary:
+        figure.savefig(temporary, format=suffix, dpi=300, metadata=metadata.get(suffix))
 
 
 def _labels(picture: Picture) -> dict[str, str]:
@@ -131,8 +133,19 @@ def _positions(picture: Picture, values: list[Any]) -> np.ndarray:
     """Where values stand on the x axis: numbers where they are, anything else side by side."""
     if _is_numeric(picture):
         return np.asarray(values, dtype=float)
-    order = list(dict.fromkeys(picture.table[picture.x].tolist()))
-    return np.asarray([order.index(value) for value in values], dtype=float)
+    order = _words(picture.table[picture.x].tolist())
+    return np.asarray([list(order).index(word) for word in map(_word, values)], dtype=float)
+
+
+def _words(values: list[Any]) -> dict[str, None]:
+    """What stands side by side on an axis that is not one of numbers, each once."""
+    return dict.fromkeys(map(_word, values))
+
+
+def _word(value: Any) -> str:
+    if value is None or value != value:  # a column of numbers holds nan where there is none
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _is_numeric(picture: Picture) -> bool:
@@ -155,8 +168,8 @@ def _finish_axes(axes: "Axes", picture: Picture) -> None:
             axis.set_major_formatter(EngFormatter(sep=""))
     values = picture.table[picture.x]
     if not _is_numeric(picture):
-        order = list(dict.fromkeys(values.tolist()))
-        axes.set_xticks(range(len(order)), ["none" if value is None or value != value else str(value) for value in order])
+        order = _words(values.tolist())
+        axes.set_xticks(range(len(order)), list(order))
         axes.set_xlim(-0.3, len(order) - 0.7)
     elif picture.form == "lines" and values.nunique() <= 9:
         axes.xaxis.set_major_locator(FixedLocator(sorted(values.unique())))
@@ -179,11 +192,11 @@ def _wrapped(text: str, size: float, width_in: float) -> str:
             words[-1] += f" {piece}"
         else:
             words.append(piece)
-    space = _width_in(" ", size)
+    space = typeset_in(" ", size)
     lines: list[list[str]] = [[]]
     room = width_in
     for word in words:
-        needed = _width_in(word, size)
+        needed = typeset_in(word, size)
         if lines[-1] and needed > room:
             lines.append([])
             room = width_in
@@ -193,7 +206,7 @@ def _wrapped(text: str, size: float, width_in: float) -> str:
 
 
 @cache
-def _width_in(text: str, size: float) -> float:
+def typeset_in(text: str, size: float) -> float:
     """Width of a piece of text in inches."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextToPath
