@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,4 +73,6 @@ def _ended(futures: dict) -> Iterator[Block]:
             except ProcessExpired as error:
                 hint = "; too little memory?" if error.exitcode == -signal.SIGKILL else ""
                 raise WorkerDied(f"a worker process died (exit status {error.exitcode}{hint})") from error
+            except BrokenExecutor as error:  # all of them, between two blocks
+                raise WorkerDied("the worker processes died (too little memory?)") from error
             yield futures[future]

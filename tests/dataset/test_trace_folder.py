@@ -1,6 +1,7 @@
 """A folder ends up the same whoever makes it, in however many attempts."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -206,6 +207,6 @@ def test_a_killed_worker_is_told_and_costs_nothing_finished(recipe, tmp_path, co
         time.sleep(0.05)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert b"a worker process died (exit status -9; too little memory?)" in errors
+    assert re.search(rb"a worker process died \(exit status -9; too little memory\?\)|the worker processes died", errors)
     assert b"Traceback" not in errors
     assert len(finished_blocks(root)) >= 1
