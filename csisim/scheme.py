@@ -154,6 +154,8 @@ class Scheme:
         self.told_precoders = link.fdd and self.codec.content == "precoder"
         self.power, self.noise_power = link.system.power, link.system.noise_power
         self.pilots = pilot_matrix(link.pilots, link.dims.num_rf, link.dims.num_users, link.streams("pilots"))
+        if hasattr(self.estimator, "pilots"):  # trained ones, of the same power
+            self.pilots = self.estimator.pilots(self.pilots)
         self.beams: dict[int, Beams] = {}
         self.known: dict[int, Known] = {}
         self.version = -1  # of the beams that serve pilots
@@ -264,7 +266,7 @@ class Scheme:
 
     def _occasion(self, frame: int, steps: int | None = None) -> Occasion:
         rng = self.link.streams("analog.minibatch", self.superframe, frame)
-        return Occasion(self.noise_power, self.power, rng, steps)
+        return Occasion(self.noise_power, self.power, rng, steps, self.digital)
 
     # -- CSI ---------------------------------------------------------------------------------------------------------
 

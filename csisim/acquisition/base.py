@@ -26,6 +26,9 @@ class Estimator(Protocol):
     """Estimates a channel C from ``received = C X + Z`` with known pilots X and white noise Z.
 
     ``uses_pilots`` is False for perfect CSI; ``needs_covariance`` asks for the transmit covariance E[C^H C] / R.
+
+    An estimator that was trained with pilots of its own has a method ``pilots``: it is handed the scenario's (K|1, T, L) and returns
+    what is sent in their place, with the same power in every symbol.
     """
 
     uses_pilots: ClassVar[bool]

@@ -15,13 +15,15 @@ Phases = tuple[np.ndarray, np.ndarray]  # phi_f (D|1, t, T), phi_w (D|1, K, r, R
 class Occasion:
     """What an analog update is told besides the samples: the link it designs for, its randomness and how far to go.
 
-    ``steps``: gradient steps; None takes the configuration's.
+    ``steps``: gradient steps; None takes the configuration's. ``digital``: the scheme's digital designer, for those who design
+    through it.
     """
 
     noise_power: float
     power: PowerBudget
     rng: np.random.Generator
     steps: int | None = None
+    digital: "DigitalDesigner | None" = None
 
 
 class AnalogDesigner(Protocol):

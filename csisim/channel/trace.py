@@ -1,8 +1,10 @@
 """Channels read from a file: measured, ray-traced or from another simulator, in the delay-angle layout of CSI feedback."""
 
+import json
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -24,6 +26,8 @@ PACKAGED = Path(__file__).parents[1] / "data"
 #: Shape of a CsiNet image: real and imaginary part, angle, delay.
 CSINET_IMAGE = (2, 32, 32)
 
+_NPZ = "expected key 'delay_angle', complex, of shape (rows, delays, angles)"
+
 
 class TraceConfig(Component):
     """Delay-angle channels of single-antenna users; every user of a drop has a row of its own."""
@@ -39,7 +43,9 @@ class TraceConfig(Component):
         "static", description="a user keeps its row for a superframe, or has a new one in every slot"
     )
     centred_angles: bool | None = Field(
-        None, description="the angle axis has angle zero in its middle (fftshift); when left out: true for .mat, false for .npz"
+        None,
+        description="the angle axis has angle zero in its middle (fftshift); when left out: true for .mat; for .npz what a recipe in the "
+        "file says, else false",
     )
     normalisation: Literal["unit", "kang", "hu", "per_drop", "ensemble"] = Field(
         "unit",
@@ -65,6 +71,7 @@ class Trace:
         self.config, self.dims, self.streams = config, dims, streams
         self.shared_statistics = config.evolution == "iid"
         self.rows = _normalised(load(config.file), config)
+        self.centred = centred(config.file) if config.centred_angles is None else config.centred_angles
         self._check()
 
     def begin_superframe(self, index: int) -> None:
@@ -111,7 +118,7 @@ class Trace:
         # any grid that holds all delays and whose every stride-th point is wanted samples the band alike
         stride = -(-num_delays // dims.num_subcarriers)
         grid = stride * dims.num_subcarriers
-        h = delay_angle_to_frequency(delay_angle, grid, np.arange(0, grid, stride), centred=_centred(config))
+        h = delay_angle_to_frequency(delay_angle, grid, np.arange(0, grid, stride), centred=self.centred)
         h = (np.sqrt(grid) * h[..., None, :]).astype(dims.complex_dtype)  # rows hold the power of one subcarrier
         return scaled_per_drop(h, dims.num_tx) if config.normalisation == "per_drop" else h
 
@@ -165,6 +172,24 @@ def load(file: str) -> np.ndarray:
     return _load(path, path.stat().st_mtime_ns)
 
 
+def centred(file: str) -> bool:
+    """Whether angle zero is in the middle of a trace's angle axis: of a CsiNet .mat it is, an .npz of ``csisim trace make`` says so.
+
+    Raises
+    ------
+    TraceError
+        If the file is missing or damaged.
+    """
+    path = locate(file)
+    if path.suffix == ".mat":
+        return True
+    with _archive(path) as archive:
+        try:
+            return json.loads(str(archive["recipe"]))["angles"]["centred"] is True
+        except (ValueError, TypeError, KeyError, IndexError):  # somebody else's recipe, or none
+            return False
+
+
 @lru_cache(maxsize=2)  # a worker runs many cells on the same trace
 def _load(path: Path, modified_ns: int) -> np.ndarray:
     rows = _read_mat(path) if path.suffix == ".mat" else _read_npz(path)
@@ -176,18 +201,24 @@ def _load(path: Path, modified_ns: int) -> np.ndarray:
     return rows
 
 
-def _read_npz(path: Path) -> np.ndarray:
-    expected = "expected key 'delay_angle', complex, of shape (rows, delays, angles)"
+@contextmanager
+def _archive(path: Path) -> Iterator["np.lib.npyio.NpzFile"]:
+    """An .npz that is read; whatever is wrong with it is one kind of error."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            if "delay_angle" not in archive:
-                raise TraceError(f"{path}: no key 'delay_angle' (keys: {', '.join(archive.files)}); {expected}")
-            rows = archive["delay_angle"]
+            yield archive
     except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise TraceError(f"{path}: not a readable .npz file ({error}); {expected}") from error
+        raise TraceError(f"{path}: not a readable .npz file ({error}); {_NPZ}") from error
+
+
+def _read_npz(path: Path) -> np.ndarray:
+    with _archive(path) as archive:
+        if "delay_angle" not in archive:
+            raise TraceError(f"{path}: no key 'delay_angle' (keys: {', '.join(archive.files)}); {_NPZ}")
+        rows = archive["delay_angle"]
     rows = np.asarray(rows)  # anything else in the archive comes as bytes
     if rows.ndim != 3 or not np.iscomplexobj(rows) or 0 in rows.shape:
-        raise TraceError(f"{path}: key 'delay_angle' is {rows.dtype} of shape {rows.shape}; {expected}")
+        raise TraceError(f"{path}: key 'delay_angle' is {rows.dtype} of shape {rows.shape}; {_NPZ}")
     with np.errstate(over="ignore"):  # infinite entries are refused
         return rows.astype(np.complex64)
 
@@ -209,12 +240,13 @@ def _read_mat(path: Path) -> np.ndarray:
     fits = image.ndim in (2, 4) and image.size > 0 and image.shape[1:] in (CSINET_IMAGE, (2 * 32 * 32,))
     if not fits or image.dtype.kind not in "fiu":
         raise TraceError(f"{path}: key 'HT' is {image.dtype} of shape {image.shape}; {expected}")
-    image = image.astype(np.float32).reshape(-1, *CSINET_IMAGE) - np.float32(0.5)
+    return delay_angles(image)
+
+
+def delay_angles(images: np.ndarray) -> np.ndarray:
+    """Delay-angle rows (n, 32, 32), complex64, of CsiNet images (n, 2048) or (n, 2, 32, 32), zero at 0.5."""
+    image = images.astype(np.float32).reshape(-1, *CSINET_IMAGE) - np.float32(0.5)
     return np.ascontiguousarray((image[:, 0] + 1j * image[:, 1]).swapaxes(-1, -2))
-
-
-def _centred(config: TraceConfig) -> bool:
-    return config.file.endswith(".mat") if config.centred_angles is None else config.centred_angles
 
 
 def _normalised(rows: np.ndarray, config: TraceConfig) -> np.ndarray:

@@ -18,11 +18,13 @@ from csisim.scenario.suggest import did_you_mean
 #: Command -> ("module:function", one line for ``csisim --help``).
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("csisim.cli.run:run", "Run a scenario, or finish one that was interrupted."),
+    "train": ("csisim.cli.train:train", "Train the networks of a recipe, or those that a scenario asks for."),
     "show": ("csisim.cli.show:show", "Show the results of a run as a table."),
     "plot": ("csisim.cli.plot:plot", "Draw the results of a run."),
     "timeline": ("csisim.cli.timeline:timeline", "Show a superframe slot by slot, and what it costs in bits."),
     "trace": ("csisim.cli.trace:trace", "Make and inspect data sets of channels."),
     "validate": ("csisim.cli.validate:validate", "Check scenario files without running them."),
+    "codec": ("csisim.cli.codec:codec", "Show what a CSI feedback codec costs, or which one fits a device."),
     "ls": ("csisim.cli.ls:ls", "List rooms, kinds, scenarios or results."),
     "schema": ("csisim.cli.schema:schema", "Print the JSON Schema of scenario files, for editors."),
     "repro": ("csisim.cli.repro:repro", "Run one cell again in the foreground and compare it with its record."),

@@ -17,7 +17,7 @@ TOLD = 10  # failures that are told one by one
 
 @click.command()
 @click.argument("scenario", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes (default: one per core); 1 runs in this process.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes (default: what cores and memory allow), 1: this process.")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Results folder (default: results/NAME).")
 @click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Give a field a value, e.g. --set system.snr_db=5.")
 @click.option("--sweep", "sweeps", multiple=True, metavar="PATH=V1,V2", help="Sweep a field instead of the file's sweep; several: a grid.")
@@ -43,14 +43,14 @@ def run(
 
     Exit status: 0 all is there, 1 some cells failed, 2 the scenario is not valid, 130 interrupted.
     """
-    from csisim.runner.effort import available_cores
+    from csisim.runner.effort import default_jobs
     from csisim.runner.progress import display
     from csisim.runner.sweep import run_sweep
     from csisim.scenario.load import load_scenario
 
     loaded = load_scenario(scenario, sets, sweeps)
     root = output or Path("results") / loaded.scenario.name
-    jobs = jobs or available_cores()
+    jobs = jobs or default_jobs(loaded)
     if dry_run:
         click.echo(preview(loaded, root, jobs, fresh), nl=False)
         return
@@ -58,7 +58,9 @@ def run(
         for warning in loaded.warnings:
             click.echo(f"warning: {warning}", err=True)
     with display(quiet) as shown:
-        result = run_sweep(loaded, root, jobs, timeout, fresh, display=shown)
+        result = run_sweep(
+            loaded, root, jobs, timeout, fresh, display=shown, say=None if quiet else lambda line: click.echo(line, err=True)
+        )
     from csisim.cli.show import table
 
     click.echo(table(root), nl=False)
@@ -134,7 +136,7 @@ def preview(loaded: "Loaded", root: Path, jobs: int, fresh: bool) -> str:
         f"cells     {len(loaded.cells)} of {loaded.scenario.drops} drops" + (f", {replicas} replicas" if replicas > 1 else ""),
         f"schemes   {', '.join(scheme.name for scheme in loaded.scenario.schemes)}",
         f"records   {records}: {records - missing} there, {missing} to compute",
-        f"estimate  {clock(seconds)} on {jobs} cores, {effort.bytes / 1e6:.1f} MB ({basis})",
+        f"estimate  {clock(seconds)} with {jobs} worker{'s' if jobs > 1 else ''}, {effort.bytes / 1e6:.1f} MB ({basis})",
     ]
     for unit in plan.units:
         axes = " ".join(f"{axis}={value}" for axis, value in unit.entries[0].axes.items())

@@ -20,11 +20,12 @@ ROOM = 96  # slots that fit on a line of text
 @click.option(
     "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Draw it to FILE (.png, .pdf, .svg) instead."
 )
-def timeline(scenario: Path, output: Path | None) -> None:
+@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Give a field a value, e.g. --set feedback.delay_slots=2.")
+def timeline(scenario: Path, output: Path | None, sets: tuple[str, ...]) -> None:
     """Show a superframe of SCENARIO slot by slot, and its signaling bits (Kang 2022, eq. 47-51)."""
     from csisim.scenario.load import load_scenario
 
-    resolved = load_scenario(scenario).scenario
+    resolved = load_scenario(scenario, sets).scenario
     if output is None:
         click.echo(text(resolved))
         return

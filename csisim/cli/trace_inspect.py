@@ -30,6 +30,11 @@ def inspect(file: str, preset: str | None, output: Path | None) -> None:
     if preset is not None:
         known(preset)
     contents = read_contents(file)
+    if not len(contents.delay_angle):
+        if output is not None:
+            raise click.UsageError(f"-o {output}: {file} holds frequency responses, there are no images to draw")
+        click.echo("\n".join(_description(contents)))
+        return
     chosen, why = _reference(contents, preset)
     click.echo("\n".join([*_description(contents), "", *_comparison(contents, chosen, why)]))
     if output is not None:
@@ -55,9 +60,10 @@ def _reference(contents: "Contents", asked: str | None) -> tuple[str | None, str
 
 
 def _description(contents: "Contents") -> list[str]:
-    recipe, (_, delays, angles) = contents.recipe, contents.delay_angle.shape
+    recipe, (looked, delays, angles) = contents.recipe, contents.delay_angle.shape
+    size = f"{delays} delays x {angles} angles" if looked else "frequency responses of every angle"
     lines = [
-        f"{contents.path}: {contents.count} drops, {delays} delays x {angles} angles, {contents.path.stat().st_size / 1e6:.1f} MB",
+        f"{contents.path}: {contents.count} drops, {size}, {contents.path.stat().st_size / 1e6:.1f} MB",
         *(f"  {name:26s} {shape}" for name, shape in contents.arrays.items()),
         f"  {'orientation':26s} {_orientation(contents)}",
         f"  {'normalisation':26s} {_normalisation(contents)}",
@@ -90,6 +96,8 @@ def _orientation(contents: "Contents") -> str:
 def _normalisation(contents: "Contents") -> str:
     import numpy as np
 
+    if not len(contents.delay_angle):
+        return "of every drop's image"
     if contents.path.suffix == ".mat":
         return "image: 0.5 + h / (2 max|h|) of every drop"
     largest = np.abs(contents.delay_angle).max(axis=(1, 2))

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from csisim.channel.trace import load, locate
+from csisim.channel.trace import delay_angles, load, locate
+from csisim.dataset.mat import frequency_matrix, image_matrix, mapped
 from csisim.errors import CsisimError
 
 #: Drops of a file that are looked at.
@@ -21,7 +22,7 @@ class Contents:
     path: Path
     count: int
     arrays: dict[str, str]  # shapes and types
-    delay_angle: np.ndarray  # (n, delay, angle) complex64, the first drops, in the file's own orientation
+    delay_angle: np.ndarray  # (n, delay, angle) complex64, the first drops, in the file's own orientation; none of frequency rows
     stats: np.ndarray | None = None  # (n, columns)
     columns: tuple[str, ...] = ()
     note: str = ""
@@ -38,8 +39,8 @@ def read_contents(file: str) -> Contents:
     """
     if Path(file).suffix == ".parquet":
         return _parquet(Path(file))
-    path, rows = locate(file), load(file)
-    return _mat(path, rows) if path.suffix == ".mat" else _npz(path, rows)
+    path = locate(file)
+    return _mat(path) if path.suffix == ".mat" else _npz(path, load(file))
 
 
 def _npz(path: Path, rows: np.ndarray) -> Contents:
@@ -56,12 +57,19 @@ def _npz(path: Path, rows: np.ndarray) -> Contents:
     return Contents(path, len(rows), arrays, rows[:MOST], stats, columns, texts.get("note", ""), _recipe(path, texts.get("recipe")))
 
 
-def _mat(path: Path, rows: np.ndarray) -> Contents:
+def _mat(path: Path) -> Contents:
     from scipy.io import loadmat, whosmat
 
+    if (image := mapped(path, image_matrix)) is not None:  # as `csisim trace make` writes it, so that a part may be read alone
+        count, rows = len(image), delay_angles(np.array(image[:MOST]))
+    elif (frequency := mapped(path, frequency_matrix)) is not None:
+        count, rows = len(frequency), np.empty((0, 32, 32), np.complex64)
+    else:
+        rows = load(str(path))
+        count, rows = len(rows), rows[:MOST]
     arrays = {name: f"{shape} {kind}" for name, shape, kind in whosmat(path)}
     texts = {name: str(value.item()) for name, value in loadmat(path, variable_names=["note", "recipe"]).items() if name in arrays}
-    return Contents(path, len(rows), arrays, rows[:MOST], note=texts.get("note", ""), recipe=_recipe(path, texts.get("recipe")))
+    return Contents(path, count, arrays, rows, note=texts.get("note", ""), recipe=_recipe(path, texts.get("recipe")))
 
 
 def _parquet(path: Path) -> Contents:

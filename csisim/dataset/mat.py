@@ -24,6 +24,7 @@ LARGEST = 2**31 - 1
 
 _INT8, _INT32, _UINT32, _SINGLE, _MATRIX = 1, 5, 6, 7, 14  # types of data
 _CLASS_SINGLE, _COMPLEX = 7, 0x0800
+_HEADER, _LITTLE = 128, struct.pack("<H", 0x0100) + b"IM"  # the header's size, and its end: version and order of bytes
 
 
 class Matrix:
@@ -87,13 +88,28 @@ def _write(path: Path, matrix: Matrix, rows: Rows, recipe: Recipe, numbers: Call
 
     small = io.BytesIO()
     savemat(small, {"recipe": recipe.text(), "note": recipe.preset.note})
-    header = b"MATLAB 5.0 MAT-file, created by csisim".ljust(116) + bytes(8) + struct.pack("<H", 0x0100) + b"IM"
+    header = b"MATLAB 5.0 MAT-file, created by csisim".ljust(_HEADER - 12) + bytes(8) + _LITTLE
     with open(path, "wb", buffering=0) as file:
         _put(file, header)
         matrix.begin(file)
         _put(file, small.getvalue()[len(header) :])
         for piece in rows:
             matrix.write(file, int(piece.drops[0]) - rows.wanted.start, numbers(piece))
+
+
+def mapped(path: Path, matrix_of: Callable[[int], Matrix]) -> np.ndarray | None:
+    """The real part of a file's first variable, mapped instead of read, if it is ``matrix_of`` its rows as we write it."""
+    with open(path, "rb") as file:
+        start, size = file.read(_HEADER + 16 + len(matrix_of(1).head)), os.fstat(file.fileno()).st_size
+    try:
+        (rows,) = struct.unpack_from("<i", start, _HEADER + 32)  # behind the tags of matrix, flags and dimensions
+        matrix = matrix_of(max(1, rows))
+    except (struct.error, CsisimError):
+        return None
+    ours = start[_HEADER - 4 : _HEADER] == _LITTLE and start[_HEADER + 8 :] == matrix.head + struct.pack("<II", _SINGLE, matrix.part_bytes)
+    if not ours or size < len(start) + matrix.part_bytes:
+        return None
+    return np.memmap(path, "<f4", "r", len(start), (matrix.rows, matrix.columns), order="F")
 
 
 def _put(file: FileIO, data: bytes | memoryview) -> None:

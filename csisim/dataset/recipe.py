@@ -79,13 +79,18 @@ def load_preset(name: str, seed: int | None = None) -> Preset:
 
 
 def _check_sight(config: Preset, path: Path) -> None:
-    """Users within the disc that visibility regions cover, and regions enough: environments without any are drawn again."""
+    """Users within the disc that visibility regions cover, and a path for everybody: environments without any are drawn again."""
     parameters, centre = parameter_set(config.parameters), config.law.cell_centre
     corner = float(np.hypot(*(config.half_side_m + np.abs(centre))))
     if corner > parameters.cell_radius_m:
         raise CsisimError(
             f"{path}: users up to {corner:.0f} m away leave the {parameters.cell_radius_m:g} m disc that {parameters.name} covers; "
             f"choose a smaller half_side_m ({config.half_side_m:g}) or move the base station"
+        )
+    if not (config.reference("needs_a_cluster") or parameters.local_bs or parameters.local_ms):
+        raise CsisimError(
+            f"{path}: {parameters.name} has no local clusters, so users who see no cluster have no channel; "
+            "choose peculiarities: {needs_a_cluster: true}, or local_bs or local_ms"
         )
     seen = min(parameters.expected_visible_regions, parameters.num_regions(parameters.num_far))
     if config.reference("needs_a_cluster") and seen < 0.01:

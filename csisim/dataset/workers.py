@@ -1,17 +1,15 @@
 """Blocks made in this process, or by worker processes side by side; the numbers are the same."""
 
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
 from pathlib import Path
 
 from csisim.channel.cost2100.presets import Preset, generate
 from csisim.dataset.blocks import Block, make_block
+from csisim.runner.interrupts import ctrl_c_waits, end_with_the_parent, interrupted
 from csisim.runner.work import one_thread_per_process
 
 
@@ -42,17 +40,10 @@ def _in_process(blocks: Sequence[Block], config: Preset, folder: Path) -> Iterat
         try:
             make_block(block, config, folder)
         except SystemError as error:
-            if _interrupted(error):
+            if interrupted(error):
                 raise KeyboardInterrupt from error
             raise
         yield block
-
-
-def _interrupted(error: BaseException | None) -> bool:
-    """Whether it was Ctrl-C, which compiled code that it hits hands on as the cause of a SystemError."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__
-    return error is not None
 
 
 @contextmanager
@@ -60,28 +51,14 @@ def _processes(blocks: Sequence[Block], config: Preset, folder: Path, jobs: int)
     from pebble import ProcessPool
 
     generate(config, 1)  # kernels compile here once, not in every worker
-    pool = ProcessPool(max_workers=jobs, initializer=_begin_worker, context=multiprocessing.get_context("spawn"))
+    pool = ProcessPool(max_workers=jobs, initializer=end_with_the_parent, context=multiprocessing.get_context("spawn"))
     try:
-        with _ctrl_c_waits():  # workers that start meanwhile never hear of it, not even while they still import
+        with ctrl_c_waits():  # workers that start meanwhile never hear of it, not even while they still import
             futures = {pool.schedule(make_block, args=(block, config, folder)): block for block in blocks}
         yield _ended(futures)
     finally:
         pool.stop()
         pool.join()
-
-
-@contextmanager
-def _ctrl_c_waits() -> Iterator[None]:
-    """Ctrl-C arrives at the end of this block; processes that are started in it inherit being deaf to it."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # its start, with the first worker, would open our ears again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ended(futures: dict) -> Iterator[Block]:
@@ -96,17 +73,6 @@ def _ended(futures: dict) -> Iterator[Block]:
             except ProcessExpired as error:
                 hint = "; too little memory?" if error.exitcode == -signal.SIGKILL else ""
                 raise WorkerDied(f"a worker process died (exit status {error.exitcode}{hint})") from error
+            except BrokenExecutor as error:  # all of them, between two blocks
+                raise WorkerDied("the worker processes died (too little memory?)") from error
             yield futures[future]
-
-
-def _begin_worker() -> None:
-    """First thing in a worker: end at once when told to, end with the parent (Pebble has it ignore Ctrl-C)."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import log
+from typing import Any, Literal
 
 NATS = log(2.0)  #: nats per bit: a paper that printed nats is compared in nats
 
@@ -67,3 +68,31 @@ def verdict(reproduction: Reproduction, points: list[Point]) -> tuple[bool, floa
     deviations = [abs(p.deviation) for p in points]
     largest, rms = max(deviations), (sum(d * d for d in deviations) / len(deviations)) ** 0.5
     return largest <= reproduction.each and rms <= reproduction.rms, largest, rms
+
+
+Verdict = Literal["reproduced", "not reproduced", "published value inconsistent", "not run", "no published value"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entry of a published table beside ours, in the published unit; None where there is no number."""
+
+    table: str
+    row: str
+    column: str
+    unit: str
+    published: float | None
+    measured: float | None
+    ci95: float | None
+    verdict: Verdict
+    note: str = ""
+
+    @property
+    def deviation(self) -> float | None:
+        """Relative deviation from the published number."""
+        return None if self.published is None or self.measured is None else self.measured / self.published - 1.0
+
+    def document(self) -> dict[str, Any]:
+        """As JSON shows it."""
+        names = ("table", "row", "column", "unit", "published", "measured", "ci95", "deviation", "verdict", "note")
+        return {name: round(value, 5) if isinstance(value := getattr(self, name), float) else value for name in names}

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+from csisim.errors import CsisimError
 from csisim.records.store import Row
 from csisim.runner.plan import Plan, cells, num_rows, record_cost
+from csisim.scenario.memory import physical_memory, readable, working_set
 
 if TYPE_CHECKING:
     from csisim.scenario.load import Loaded
@@ -40,6 +42,31 @@ def available_cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
+
+
+def default_jobs(loaded: "Loaded") -> int:
+    """One worker per core, as far as there is memory for the largest cells side by side."""
+    cores, present, sizes = available_cores(), physical_memory(), _largest_cells(loaded)
+    fitting = [jobs for jobs in range(1, cores + 1) if present is None or sum(sizes[:jobs]) <= present]
+    return max(fitting, default=1)
+
+
+def check_memory(loaded: "Loaded", jobs: int) -> None:
+    """Refuse more workers than there is memory for; that one fits was checked when the scenario was loaded.
+
+    Raises
+    ------
+    CsisimError
+    """
+    needed, present = sum(_largest_cells(loaded)[:jobs]), physical_memory()
+    if jobs > 1 and present is not None and needed > present:
+        message = f"{jobs} workers need about {readable(needed)} and this machine has {readable(present)}"
+        raise CsisimError(f"{message} (-j {default_jobs(loaded)})")
+
+
+def _largest_cells(loaded: "Loaded") -> list[int]:
+    """Bytes of every cell, the largest first."""
+    return sorted((working_set(cell.scenario) for cell in loaded.cells for _ in range(cell.scenario.replicas)), reverse=True)
 
 
 def expected_effort(loaded: "Loaded", plan: Plan, known: Mapping[str, Row]) -> Effort:

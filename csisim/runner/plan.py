@@ -93,15 +93,21 @@ def make_plan(loaded: "Loaded", known: Mapping[str, Row]) -> Plan:
 
 
 def cells(loaded: "Loaded") -> "Iterator[tuple[Scenario, list[Entry]]]":
-    """Every cell and replica with its entries, one per scheme, in the order of the sweep."""
+    """Every cell and replica with its entries, one per scheme, in the order of the sweep.
+
+    Weights that a learned component will run with are named in its settings from here on, so that keys follow from them.
+    """
+    from csisim.training.supply import supplied
+
     swept_in_schemes = [axis for axis, path in loaded.axes.items() if path[0] == "schemes"]
     for point in loaded.cells:
         scheme_axes = {axis: point.axes[axis] for axis in swept_in_schemes}
-        physics = physics_digest(point.scenario)
-        for replica in range(point.scenario.replicas):
+        scenario = supplied(point.scenario)
+        physics = physics_digest(scenario)
+        for replica in range(scenario.replicas):
             key = cell_key(physics, replica, scheme_axes)
-            records = {scheme.name: record_key(physics, scheme, replica) for scheme in point.scenario.schemes}
-            yield point.scenario, [Entry(key, name, record, replica, point.axes) for name, record in records.items()]
+            records = {scheme.name: record_key(physics, scheme, replica) for scheme in scenario.schemes}
+            yield scenario, [Entry(key, name, record, replica, point.axes) for name, record in records.items()]
 
 
 def _done(row: Row | None, log: str) -> bool:

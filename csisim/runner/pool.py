@@ -4,20 +4,17 @@ Every job has a pool of one process (Pebble): when a process dies, it is plain w
 """
 
 import multiprocessing
-import os
 import signal
-import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from csisim.errors import CsisimError
+from csisim.runner.interrupts import ctrl_c_waits, end_with_the_parent, interrupted
 from csisim.runner.plan import RunCell, Unit
 from csisim.runner.work import run_unit
 
@@ -63,6 +60,8 @@ def attempt(unit: Unit, root: Path, run_cell: RunCell, progress: Callable[[float
     except CsisimError as error:
         return str(error), traceback.format_exc()
     except Exception as error:
+        if interrupted(error):
+            raise KeyboardInterrupt from error
         return f"{type(error).__name__}: {error}", traceback.format_exc()
     return None
 
@@ -150,7 +149,7 @@ class _Worker:
     def start(self, unit: Unit, root: Path, run_cell: RunCell, timeout: float | None) -> None:
         self.shared[self.index] = 0.0
         self.unit = unit
-        with _ctrl_c_waits():  # processes started meanwhile never hear of it: the parent decides, also while they still import
+        with ctrl_c_waits():  # processes started meanwhile never hear of it: the parent decides, also while they still import
             if not self.pool.active:  # its worker died before the unit reached it; asking starts a new pool's worker
                 self._replace_pool()
             if timeout is not None:  # a process that has just started must not pay for its imports
@@ -184,36 +183,13 @@ class _Worker:
         self.pool = self._new_pool()
 
 
-@contextmanager
-def _ctrl_c_waits() -> Iterator[None]:
-    """Ctrl-C arrives at the end of this block; processes and threads that are started in it inherit being deaf to it."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # its start would unblock the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 #: Where a worker process notes how far it is: its index and the shared array; set once when the process begins.
 _NOTEBOOK: dict[str, Any] = {}
 
 
 def _begin_worker(index: int, shared: Any) -> None:
-    """First thing in a worker: die at once when told to, die with the parent (Pebble has it ignore Ctrl-C)."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # also in the middle of compiled code; unfinished files are swept up
     _NOTEBOOK.update(index=index, shared=shared)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    end_with_the_parent()
 
 
 def import_components(scenario: "Scenario") -> None:

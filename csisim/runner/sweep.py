@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from csisim.records.identity import MODEL_VERSION
 from csisim.records.provenance import append_run, describe_run
 from csisim.records.schema import definitions
 from csisim.records.store import Store
+from csisim.runner.effort import check_memory
 from csisim.runner.plan import Plan, RunCell, make_plan
 from csisim.runner.pool import Executor, InProcess, Outcome, Processes
 from csisim.runner.progress import Display, Silent, Tally
@@ -42,6 +43,7 @@ def run_sweep(
     fresh: bool = False,
     run_cell: RunCell | None = None,
     display: Display | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> SweepResult:
     """Compute the records of a scenario that are missing in a results folder.
 
@@ -60,14 +62,18 @@ def run_sweep(
         Delete the folder's records first.
     run_cell : callable, optional
         The engine; :func:`csisim.engine.cell.run_cell` when left out.
+    say : callable, optional
+        Is told when weights must be trained first.
 
     Raises
     ------
     CsisimError
-        If the folder belongs to another scenario, or another run is writing into it.
+        If the folder belongs to another scenario, another run is writing into it, or so many jobs exceed the memory.
     """
+    check_memory(loaded, jobs)
     store = Store(root)
     check_owner(store, loaded.scenario.name, fresh)
+    _train_first(loaded, say)
     with store.writing():
         if fresh:
             store.clear()
@@ -89,6 +95,21 @@ def run_sweep(
             store.compact(plan.entries, failures, metadata)
         tally = sweep.tally
         return SweepResult(tally.done, tally.failed, tally.total - tally.done - tally.failed, sweep.failures, interrupted)
+
+
+def _train_first(loaded: "Loaded", say: Callable[[str], None] | None) -> None:
+    """Train what the learned components of the cells lack, within the budgets that they declare."""
+    from csisim.training.supply import budget, missing, train_missing
+
+    for cell in loaded.cells:
+        lacking: dict[str, list[str]] = {}
+        for scheme, need in missing(cell.scenario):
+            lacking.setdefault(f"{scheme.name} (training for at most {budget(scheme):.0f} s)", []).append(need.component)
+        if say is not None:
+            for scheme, components in lacking.items():
+                say(f"no weights for {', '.join(components)} of {scheme}")
+        with one_thread_per_process():
+            train_missing(cell.scenario)
 
 
 class _Sweep:

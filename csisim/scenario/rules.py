@@ -4,6 +4,7 @@ A rule that is broken refuses the scenario before anything is computed. A warnin
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +19,8 @@ from csisim.scenario.memory import physical_memory, readable, working_set
 from csisim.scenario.schema import TIMESCALE_FIELDS, Scenario
 from csisim.scenario.suggest import did_you_mean
 from csisim.scheme import SchemeConfig
+from csisim.training.data import circumstances
+from csisim.weights import UNTRAINED, Learned, WeightsError, read_header
 
 Rule = Callable[[Scenario], Iterator[Problem]]
 
@@ -117,6 +120,15 @@ def reports_arrive(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(("feedback", "delay_slots"), message)
 
 
+def superframe_fits_the_channel(scenario: Scenario) -> Iterator[Problem]:
+    """A channel whose superframe has a length of its own is not known beyond it."""
+    known = getattr(scenario.channel, "superframe_s", None)
+    lasts = scenario.clock.slots * scenario.clock.slot_s
+    if known is not None and lasts > known * (1 + 1e-9):
+        told = f"{known:g} s is shorter than the clock's superframe of {lasts:g} s"
+        yield Problem(("channel", "superframe_s"), f"{told} (frames * slots_per_frame * slot_s <= superframe_s)")
+
+
 # -- pilots --------------------------------------------------------------------------------------------------------------
 
 
@@ -144,7 +156,9 @@ def pilots_identify_the_channel(scenario: Scenario) -> Iterator[Problem]:
 
 @lru_cache(maxsize=256)  # most cells of a sweep share their pilots
 def _complaint(estimator: Component, pilots: PilotConfig, num_rf: int, num_users: int, seed: int) -> str | None:
-    """What an estimator has to say against these pilots."""
+    """What an estimator has to say against these pilots; nothing where its weights will be found or trained later."""
+    if isinstance(estimator, Learned) and estimator.weights != UNTRAINED:
+        return None
     asked, sent = build("estimator", estimator), pilot_matrix(pilots, num_rf, num_users, Streams(seed)("pilots"))
     covariance = np.eye(num_rf, dtype=np.complex128)[None, None] if asked.needs_covariance else None
     try:
@@ -210,6 +224,23 @@ def single_user_designer_has_one_user(scenario: Scenario) -> Iterator[Problem]:
         if users > 1 and component("digital", scheme.digital.kind).single_user:
             several = ", ".join(kind for kind in TABLE["digital"] if not component("digital", kind).single_user)
             yield Problem(_scheme(index, "digital"), f"{scheme.digital.kind} serves one user, there are {users} ({several} serve several)")
+
+
+def weights_fit(scenario: Scenario) -> Iterator[Problem]:
+    """Files of weights that a scheme names are there and made for it."""
+    for index, scheme in enumerate(scenario.schemes):
+        for room in ("estimator", "analog", "digital"):
+            config = getattr(scheme, room)
+            if not isinstance(config, Learned) or config.weights in (None, UNTRAINED):
+                continue
+            try:
+                need = config.need(circumstances(scenario.system, scenario.channel, scenario.pilots))
+                # what it was trained on is its author's business: a mismatch of statistics is an experiment
+                complaint = None if need is None else replace(need, statistics=None).complaint(read_header(config.weights))
+                if complaint is not None:
+                    yield Problem(_scheme(index, room, "weights"), f"{config.weights}: these weights do not fit: {complaint}")
+            except WeightsError as error:
+                yield Problem(_scheme(index, room, "weights"), str(error))
 
 
 def pictures_show_schemes(scenario: Scenario) -> Iterator[Problem]:
@@ -278,6 +309,7 @@ RULES: tuple[Rule, ...] = (
     sampling_fits_the_superframe,
     evaluated_frames_exist,
     reports_arrive,
+    superframe_fits_the_channel,
     pilots_fit_the_slot,
     pilots_identify_the_channel,
     names_differ,
@@ -287,6 +319,7 @@ RULES: tuple[Rule, ...] = (
     designer_has_samples,
     bound_is_perfect,
     single_user_designer_has_one_user,
+    weights_fit,
     pictures_show_schemes,
     feedback_is_fdd,
     codebooks_fit_the_link,

@@ -8,6 +8,7 @@ from csisim.channel.cost2100.kernels import CLUSTERS, far_cluster, region_table
 from csisim.channel.cost2100.law import law
 from csisim.channel.cost2100.parameters import Reference, parameter_set
 from csisim.channel.cost2100.paths import draw_paths, local_clusters, path_list, scatterers
+from csisim.errors import CsisimError
 
 C0 = 3e8
 INDOOR = law(parameter_set("indoor_hall_5ghz"), Reference(), np.zeros(3))
@@ -212,6 +213,20 @@ def test_an_environment_without_a_cluster_is_drawn_again_on_demand():
     assert (redrawn.num_visible > 0).all()
     alike = kept.num_visible[:, 0] > 0  # the others stay as they were
     np.testing.assert_array_equal(kept.num_paths[alike], redrawn.num_paths[alike])
+
+
+def test_a_set_that_shows_no_cluster_is_refused():
+    users = np.full((2, 1, 3), [3.0, 4.0, 0.0])
+    with pytest.raises(CsisimError, match="num_far"):
+        draw_paths(environment_keys(2), INDOOR._replace(num_far=1e-6, num_far_poisson=False), users, True)
+
+
+def test_large_groups_of_regions_fill_the_table_too():
+    """When fewer regions remain than a cluster has by far, drawing numbers until one fits would take for ever."""
+    table, first, _ = region_table(np.uint64(5), INDOOR._replace(extra_regions=60.0))
+    sizes = np.diff(first)
+    assert sizes.sum() == len(table)
+    assert sizes[:-2].mean() == pytest.approx(61, abs=6)
 
 
 def test_only_what_is_visible_depends_on_its_own_number():

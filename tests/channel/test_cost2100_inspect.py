@@ -6,9 +6,12 @@ import re
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.io import loadmat, savemat
 
 from csisim.channel.cost2100.presets import generate, preset
+from csisim.channel.trace import load
 from csisim.cli import main
+from csisim.dataset.contents import read_contents
 
 
 def inspect(*arguments) -> tuple[int, str]:
@@ -50,6 +53,36 @@ def test_every_format_says_what_it_holds(made):
         assert "exp(+j pi k cos AoD), angle zero in the middle; 257 frequencies spaced 78.125 kHz" in output
         assert f"{60 if name.endswith('.mat') else 90} drops, 32 delays x 32 angles" in output
     assert "image: 0.5 + h / (2 max|h|)" in output
+
+
+def test_frequency_responses_are_described(made):
+    code, output = inspect(made / "DATA_HtestFin_all.mat")
+    assert code == 0
+    assert "12 drops, frequency responses of every angle" in output
+    assert "(12, 4000)" in output
+    assert "preset indoor_public, seed 7, 90 drops in all" in output
+
+
+def test_of_a_large_mat_the_first_drops_are_read(made, monkeypatch):
+    monkeypatch.setattr("csisim.dataset.contents.MOST", 20)
+    whole = load(str(made / "DATA_Htrainin.mat"))
+    monkeypatch.setattr("csisim.channel.trace._read_mat", None)  # which would read all of it
+    contents = read_contents(str(made / "DATA_Htrainin.mat"))
+    assert contents.count == 60
+    np.testing.assert_array_equal(contents.delay_angle, whole[:20])
+
+
+def test_mats_of_other_programs_are_read(made, tmp_path):
+    images = loadmat(made / "DATA_Htrainin.mat")["HT"]
+    for number, (content, options) in enumerate(
+        [(images.astype(float), {}), (images, {}), (images, {"do_compression": True}), (images.reshape(-1, 2, 32, 32), {})]
+    ):
+        path = tmp_path / f"{number}.mat"
+        savemat(path, {"HT": content}, **options)
+        np.testing.assert_array_equal(read_contents(str(path)).delay_angle, read_contents(str(made / "DATA_Htrainin.mat")).delay_angle)
+    cut = tmp_path / "cut.mat"
+    cut.write_bytes((made / "DATA_Htrainin.mat").read_bytes()[:100_000])
+    assert inspect(cut)[0] == 2
 
 
 def test_formats_agree(made):
@@ -113,7 +146,6 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(tmp_path, outdoor, made):
         ([other], "no key 'delay_angle'"),
         ([short], "expected 3 rows"),
         ([recipe], "not JSON"),
-        ([made / "DATA_HtestFin_all.mat"], "no key 'HT'"),
         ([outdoor, "--preset", "moon"], "indoor_public"),
     ):
         code, output = inspect(*arguments)
@@ -121,3 +153,4 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(tmp_path, outdoor, made):
         assert told in output
         assert output.count("\n") == 1
     assert inspect(outdoor, "-o", tmp_path / "picture.jpg")[0] == 2
+    assert "no images to draw" in inspect(made / "DATA_HtestFin_all.mat", "-o", tmp_path / "picture.png")[1]

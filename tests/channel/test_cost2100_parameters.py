@@ -1,13 +1,15 @@
 """Parameter sets: what the packaged ones say, and which ones are refused."""
 
+import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
 from csisim.channel.cost2100.law import law
-from csisim.channel.cost2100.parameters import SETS, Lognormal, Reference, available, parameter_set
+from csisim.channel.cost2100.parameters import SETS, Lognormal, Reference, _load, available, parameter_set
 from csisim.channel.cost2100.paths import draw_paths
 from csisim.errors import CsisimError
 
@@ -27,7 +29,7 @@ def test_packaged_sets_load_and_name_their_source():
 
 @pytest.mark.parametrize("name", [name for name in available() if "2600mhz" in name])
 def test_unvalidated_sets_warn_once_and_can_be_drawn(name):
-    parameter_set.cache_clear()
+    _load.cache_clear()
     with pytest.warns(UserWarning, match=f"{name} is unvalidated.*not modelled"):
         loaded = parameter_set(name)
     with warnings.catch_warnings(action="error"):
@@ -39,7 +41,7 @@ def test_unvalidated_sets_warn_once_and_can_be_drawn(name):
 
 
 def test_validated_sets_and_ones_own_do_not_warn(tmp_path):
-    parameter_set.cache_clear()
+    _load.cache_clear()
     with warnings.catch_warnings(action="error"):
         parameter_set("indoor_hall_5ghz")
         parameter_set("semi_urban_300mhz_los")
@@ -78,13 +80,31 @@ def test_a_set_of_ones_own(tmp_path):
         ({"correlations": [["delay", "colour", 0.9]]}, "unknown parameter 'colour'"),
         ({"visibility": {"radius_m": 10, "transition_m": 10}}, "smaller than radius_m"),
         ({"cell_radius_m": 10}, "do not fit a cell"),
-        ({"band_mhz": [295, 275]}, "band_mhz"),
+        ({"band_mhz": [295, 275]}, "mine.yaml: set: band_mhz"),
+        ({"cell_radius_m": 10_000}, "visibility regions in a cell, at most 1000000"),
+        ({"num_far": 501}, "num_far"),
+        ({"visibility": {"radius_m": 10, "transition_m": 5, "extra_per_cluster": 101}}, "extra_per_cluster"),
         ({"colour": "red"}, "colour"),
     ],
 )  # fmt: skip
 def test_bad_sets_are_refused(tmp_path, fields, message):
     with pytest.raises(CsisimError, match=message):
         parameter_set(changed(tmp_path, **fields))
+
+
+def test_a_set_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "mine.yaml").write_bytes(b"name: \xff\xfe")
+    with pytest.raises(CsisimError, match="not YAML"):
+        parameter_set(str(tmp_path / "mine.yaml"))
+
+
+def test_a_changed_set_is_read_again(tmp_path):
+    path = Path(changed(tmp_path, num_mpcs=5))
+    assert parameter_set(str(path)).num_mpcs == 5
+    changed(tmp_path, num_mpcs=6)
+    later = path.stat().st_mtime_ns + 10**9
+    os.utime(path, ns=(later, later))
+    assert parameter_set(str(path)).num_mpcs == 6
 
 
 def test_unknown_sets_are_refused():

@@ -4,7 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import yaml
 
+from csisim.channel.cost2100.parameters import SETS
 from csisim.channel.cost2100.process import Cost2100, Cost2100Config
 from csisim.channel.cost2100.transfer import frequency_response
 from csisim.errors import CsisimError
@@ -140,6 +142,21 @@ def test_users_stay_in_their_square_without_jumps():
 def test_users_outside_the_covered_disc_are_refused():
     with pytest.raises(CsisimError, match="smaller half_side_m"):
         channel(half_side_m=25.0)
+
+
+def test_users_who_see_nothing_have_no_channel(tmp_path):
+    """Without local clusters a user outside of all regions has no path at all."""
+    indoor = yaml.safe_load((SETS / "indoor_hall_5ghz.yaml").read_text(encoding="utf-8"))
+    lonely = indoor | {"num_far": 0.2, "num_far_poisson": False, "local_bs": False, "local_ms": False}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(lonely), encoding="utf-8")
+    with pytest.raises(CsisimError, match=r"users see no cluster in superframe 0.*num_far") as caught:
+        channel(parameters=str(tmp_path / "mine.yaml")).begin_superframe(0)
+    assert caught.value.field == "parameters"
+
+
+def test_scenarios_keep_environments():
+    with pytest.raises(ValueError, match="needs_a_cluster"):
+        Cost2100Config(peculiarities={"needs_a_cluster": True})
 
 
 def test_number_of_subcarriers_must_be_the_links():

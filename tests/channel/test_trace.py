@@ -1,6 +1,7 @@
 """Channels from files: what they mean, and what is said when they are wrong."""
 
 import io
+import json
 import os
 import zipfile
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from scipy.io import savemat
 from scipy.sparse import csr_matrix
 
-from csisim.channel.trace import PACKAGED, Trace, TraceConfig, distinct, load
+from csisim.channel.trace import PACKAGED, Trace, TraceConfig, centred, distinct, load
 from csisim.errors import CsisimError
 from csisim.phy.dims import Dims
 from csisim.random import Streams, complex_normal
@@ -242,3 +243,19 @@ def test_a_changed_file_is_read_again(tmp_path, rows):
     later = Path(path).stat().st_mtime_ns + 10**9
     os.utime(path, ns=(later, later))
     np.testing.assert_allclose(load(str(path)), 2 * before)
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_angles_are_as_the_files_recipe_says(tmp_path, rows, said):
+    path = tmp_path / "told.npz"
+    np.savez(path, delay_angle=rows, recipe=json.dumps({"angles": {"centred": said}}))
+    plain = save(tmp_path / "rows.npz", rows)
+    for asked, same in ((None, said), (not said, not said)):  # a hint of one's own goes before
+        told = build(SMALL, file=str(path), centred_angles=asked)
+        assert np.array_equal(told.step(0).matrix(), build(SMALL, file=plain, centred_angles=same).step(0).matrix())
+
+
+@pytest.mark.parametrize("recipe", ["{", "[1]", "soup", '{"angles": 3}', '{"angles": {"centred": "yes"}}', np.arange(3), np.array({})])
+def test_somebody_elses_recipe_says_nothing_of_angles(tmp_path, rows, recipe):
+    np.savez(tmp_path / "rows.npz", delay_angle=rows, recipe=recipe)
+    assert not centred(str(tmp_path / "rows.npz"))

@@ -144,6 +144,8 @@ def test_command_prints_text_or_draws_a_picture(tmp_path, drawn):
     printed = CliRunner().invoke(main, ["timeline", str(tmp_path / "base.yaml")])
     assert printed.exit_code == 0, printed.output
     assert "Q_f = 1408 bits (eq. 47), Q_eq = 256 bits (eq. 48)" in printed.output
+    shorter = CliRunner().invoke(main, ["timeline", str(tmp_path / "base.yaml"), "--set", "clock.frames=2"])
+    assert "a superframe is 2 frames of 8 slots" in shorter.output
     picture = tmp_path / "timeline.png"
     drawing = CliRunner().invoke(main, ["timeline", str(tmp_path / "base.yaml"), "-o", str(picture)])
     assert drawing.exit_code == 0, drawing.output

@@ -105,6 +105,17 @@ def test_a_set_in_which_nothing_is_seen_is_refused(own, tmp_path):
         load_preset(own(text))
 
 
+def test_users_without_a_path_are_refused(own, tmp_path):
+    """The 2017 version keeps environments in which a user sees no cluster: local clusters are all that it has then."""
+    from csisim.channel.cost2100.parameters import SETS
+
+    (tmp_path / "far.yaml").write_text((SETS / "indoor_hall_5ghz.yaml").read_text().replace("s: true", "s: false"))
+    text = OWN.replace("indoor_hall_5ghz", "far.yaml")
+    with pytest.raises(CsisimError, match="needs_a_cluster: true"):
+        load_preset(own(text))
+    load_preset(own(text + "peculiarities: {needs_a_cluster: true}\n"))
+
+
 def test_unknown_presets_are_told_the_known_ones():
     with pytest.raises(CsisimError, match=r"indoor_public, outdoor_paper, or a FILE\.yaml"):
         load_preset("indor")

@@ -11,6 +11,7 @@ from csisim.errors import CsisimError
 from csisim.phy.dims import PowerBudget
 from csisim.phy.rates import mmse_combiner, rate_per_user
 from csisim.registry import TABLE, component
+from csisim.weights import UNTRAINED, Learned
 
 NOISE = 0.1
 
@@ -85,16 +86,22 @@ def test_waterfilling_satisfies_its_conditions(total):
     np.testing.assert_allclose(np.where(powers > 0, powers + 1.0 / np.maximum(gains, 1e-30), level), np.broadcast_to(level, powers.shape))
 
 
+def built(kind):
+    """A designer with its default settings; a learned one before any training."""
+    designer = component("digital", kind)
+    return designer(designer.Config(**({"weights": UNTRAINED} if issubclass(designer.Config, Learned) else {})))
+
+
 @pytest.mark.parametrize("kind", TABLE["digital"])
 @pytest.mark.parametrize("constraint", ["per_user", "total"])
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
 def test_every_designer_keeps_shape_type_and_power(make, kind, constraint, dtype):
-    designer = component("digital", kind)
+    designer = built(kind)
     users = 1 if designer.single_user else 3
     channel = np.stack([make.rayleigh(2, users, 4, 12, seed=s) for s in range(2)], axis=2).astype(dtype)  # two subcarriers
     for num_streams in (1, 3, 4):
         power = PowerBudget(constraint, 2.5)
-        precoder, combiner = designer(designer.Config()).design(channel, NOISE, power, num_streams)
+        precoder, combiner = designer.design(channel, NOISE, power, num_streams)
         assert precoder.shape == (2, users, 2, 12, num_streams)
         assert precoder.dtype == dtype
         assert combiner is None or combiner.shape == (2, users, 2, 4, num_streams)
@@ -108,10 +115,10 @@ def test_every_designer_keeps_shape_type_and_power(make, kind, constraint, dtype
 @pytest.mark.parametrize("kind", TABLE["digital"])
 @pytest.mark.parametrize("constraint", ["per_user", "total"])
 def test_a_dead_channel_gets_a_finite_precoder(make, kind, constraint):
-    designer = component("digital", kind)
+    designer = built(kind)
     channel = make.rayleigh(2, 1 if designer.single_user else 3, 2, 8)[:, :, None].astype(np.complex64)
     channel[0] = 0.0  # nobody is reached
     channel[1, -1] = 0.0  # one user is not
-    precoder, _ = designer(designer.Config()).design(channel, NOISE, PowerBudget(constraint, 1.0), 2)
+    precoder, _ = designer.design(channel, NOISE, PowerBudget(constraint, 1.0), 2)
     assert np.all(np.isfinite(precoder))
     assert np.all(np.isfinite(rate_per_user(channel, precoder, mmse_combiner(channel, precoder, NOISE), NOISE)))

@@ -8,6 +8,7 @@ from csisim.beamforming.digital.linear import start_precoder
 from csisim.beamforming.digital.rzf import RegularisedZeroForcing, RegularisedZeroForcingConfig
 from csisim.beamforming.digital.sca import sca
 from csisim.beamforming.digital.wmmse import Wmmse, WmmseConfig, wmmse
+from csisim.errors import CsisimError
 from csisim.phy.dims import PowerBudget
 from csisim.phy.rates import mmse_combiner, rate_per_user
 from csisim.random import complex_normal
@@ -127,3 +128,29 @@ def test_exact_multipliers_do_not_raise_silent_users(design, snr_db):
         return rate_per_user(h[:, :, None], x, mmse_combiner(h[:, :, None], x, noise_power), noise_power).sum()
 
     assert rate(precoder) > rate(spent)
+
+
+@pytest.mark.parametrize("constraint", ["total", "per_user"])
+def test_priorities_move_rate_to_the_users_that_have_them(make, constraint):
+    channel, power, priorities = make.rayleigh(20, 4, 2, 8, power=2.0), PowerBudget(constraint, 1.0), np.array([4.0, 1.0, 1.0, 1.0])
+
+    def per_user(precoder):
+        h, f = channel[:, :, None], precoder[:, :, None]
+        return rate_per_user(h, f, mmse_combiner(h, f, NOISE), NOISE, "logdet").mean(axis=0)
+
+    alike = per_user(wmmse(channel, NOISE, 2, power, iterations=60))
+    one = per_user(wmmse(channel, NOISE, 2, power, iterations=60, user_weights=np.full(4, 3.0)))
+    preferred = per_user(wmmse(channel, NOISE, 2, power, iterations=60, user_weights=priorities))
+    np.testing.assert_allclose(one, alike, rtol=1e-6)  # only ratios of priorities matter
+    assert preferred[0] > 1.05 * alike[0]
+    assert priorities @ preferred > priorities @ alike
+    with pytest.raises(CsisimError, match="one per user"):
+        Wmmse(WmmseConfig(user_weights=[1.0, 2.0])).design(channel[:, :, None], NOISE, power, 2)
+
+
+def test_restarts_keep_the_best_start_of_every_problem(make):
+    channel = make.rayleigh(20, 4, 2, 8, power=2.0)
+    once = make.rates(channel, wmmse(channel, NOISE, 2, TOTAL, iterations=100), NOISE, "logdet")
+    often = make.rates(channel, wmmse(channel, NOISE, 2, TOTAL, iterations=100, restarts=4), NOISE, "logdet")
+    assert np.all(often > once * (1 - 1e-9))
+    assert often.mean() > 1.003 * once.mean()  # a loaded system has several optima

@@ -268,10 +268,14 @@ def test_an_empty_folder_is_said(tmp_path):
         Results.read(tmp_path)
 
 
-def test_plots_along_an_axis_that_is_not_swept_are_left_out(results):
-    asked = [Plot(kind="versus", x="num_rf"), Plot(kind="cdf")]
+def test_plots_along_an_axis_that_is_not_swept_make_room_for_those_that_are(results):
+    asked = [Plot(kind="versus", x="num_rf"), Plot(kind="cdf"), Plot(kind="nmse", x="snr_db")]
     other = replace(results, scenario=results.scenario.model_copy(update={"plots": asked}))
-    assert [plot.kind for plot in plots(other)] == ["cdf"]
+    assert [(plot.kind, plot.x) for plot in plots(other)] == [("cdf", None), ("nmse", "snr_db"), ("versus", "num_users")]
+    one_point = replace(other, axes={})
+    assert [plot.kind for plot in plots(one_point)] == ["cdf"]
+    chosen = replace(results, scenario=results.scenario.model_copy(update={"plots": asked[1:]}))
+    assert [plot.kind for plot in plots(chosen)] == ["cdf", "nmse"]
 
 
 def test_without_plots_every_axis_is_drawn(results):
@@ -289,6 +293,9 @@ def test_an_axis_of_words_stands_side_by_side(results):
     words = picture.table.assign(num_users=picture.table["num_users"].map({1: None, 2: "3", 4: "4"}))
     axes = draw(replace(picture, table=words), [scheme.name for scheme in results.scenario.schemes]).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["none", "3", "4"]
+    bits = picture.table.assign(num_users=picture.table["num_users"].map({1: 1.0, 2: 3.0, 4: None}))
+    axes = draw(replace(picture, table=bits), [scheme.name for scheme in results.scenario.schemes]).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "3", "none"]
     assert axes.lines[0].get_xdata().tolist() == [0, 1, 2]
 
 

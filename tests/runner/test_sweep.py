@@ -180,6 +180,16 @@ def test_interrupted_in_process(scenario, tmp_path, marks, content, leftovers):
     assert content(root) == content(tmp_path / "whole")
 
 
+def test_interrupted_in_compiled_code(scenario, tmp_path):
+    """There, Ctrl-C comes out as the cause of a SystemError."""
+
+    def kernel_hit_by_ctrl_c(*arguments):
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+    result = run_sweep(scenario(), tmp_path / "r", run_cell=kernel_hit_by_ctrl_c)
+    assert (result.interrupted, result.computed, result.failed, result.left) == (True, 0, 0, 8)
+
+
 def test_another_scenarios_folder_is_refused(scenario, tmp_path):
     root = tmp_path / "r"
     run_sweep(scenario(), root, run_cell=run_cell)

@@ -1,8 +1,11 @@
 """A file that a scenario names is found from every working directory."""
 
+import shutil
+
 import numpy as np
 import pytest
 
+from csisim.channel.cost2100.parameters import SETS
 from csisim.cli.repro import matches
 from csisim.errors import ScenarioError
 from csisim.runner.plan import cells
@@ -97,3 +100,13 @@ def test_a_trace_that_an_option_names_is_placed_there(folder):
     with pytest.raises(ScenarioError) as caught:
         load_scenario(folder / "scenarios" / "traced.yaml", sets=["channel.file=absent.npz"])
     assert str(caught.value) == "--set channel.file: absent.npz: no such trace file"
+
+
+def test_a_parameter_set_is_relative_to_the_scenario_too(folder):
+    shutil.copy(SETS / "indoor_hall_5ghz.yaml", folder / "traces" / "mine.yaml")
+    file = folder / "scenarios" / "traced.yaml"
+    file.write_text(TRACED.replace("kind: trace, file: ../traces/one.npz", "kind: cost2100, parameters: ../traces/mine.yaml"))
+    assert load_scenario(file).scenario.channel.parameters == str(folder / "traces" / "mine.yaml")
+    file.write_text(TRACED.replace("kind: trace, file: ../traces/one.npz", "kind: cost2100, parameters: absent.yaml"))
+    with pytest.raises(ScenarioError, match=r"traced\.yaml:4:.*channel\.parameters: absent\.yaml: no such"):
+        load_scenario(file)

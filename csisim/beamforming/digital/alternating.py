@@ -37,6 +37,7 @@ def alternate(
     recursion: bool = False,
     iterations: int,
     tolerance: float = 0.0,
+    user_weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Improve precoders; one problem after the other, so that a result never depends on the batch it is in.
 
@@ -53,6 +54,8 @@ def alternate(
         Updates of the precoder.
     tolerance
         Stop, after 20 iterations at the earliest, when the rate grows by less than this fraction; 0 never stops.
+    user_weights : (K,), optional
+        Positive priorities of the users' rates; all alike by default.
 
     Returns
     -------
@@ -79,13 +82,14 @@ def alternate(
         recursion,
         int(iterations),
         float(tolerance),
+        np.ones(num_users) if user_weights is None else np.ascontiguousarray(user_weights, np.float64),
     )
     precoder = np.moveaxis((back @ coordinates).reshape(batch, num_tx, num_users, num_streams), 2, 1)
     return normalise(precoder, power).astype(channel.dtype)
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _alternate(gram, received, coordinates, num_users, noise_power, total, per_user, joint, recursion, iterations, tolerance):
+def _alternate(gram, received, coordinates, num_users, noise_power, total, per_user, joint, recursion, iterations, tolerance, priority):
     """The iterations on G (B, K R, K R), H F (B, K R, K n) and X (B, K R, K n), the last two overwritten."""
     batch, rows, columns = received.shape
     num_rx, num_streams = rows // num_users, columns // num_users
@@ -101,7 +105,7 @@ def _alternate(gram, received, coordinates, num_users, noise_power, total, per_u
         before = 0.0
         for iteration in range(iterations):
             _combine(s, noise_power, a, pivot_row, w, e)
-            trace, rate = _weigh(w, e, t, joint, recursion, small, pivot_row)
+            trace, rate = _weigh(w, e, t, priority, joint, recursion, small, pivot_row)
             if iteration >= 20 and rate - before < tolerance * rate:
                 break
             before = rate
@@ -190,8 +194,11 @@ def _combine(s, noise_power, a, pivot_row, w, e):
 
 
 @njit(cache=True, fastmath=_FASTMATH, error_model="numpy")
-def _weigh(w, e, t, joint, recursion, inverse, pivot_row):
-    """Keep of E what the weights E^-1 shall see; returns sum_k tr(E_k^-1 W_k^H W_k) and -sum_k log det E_k."""
+def _weigh(w, e, t, priority, joint, recursion, inverse, pivot_row):
+    """Keep of E what the weights shall see, and divide it by the priorities p_k, so that they are p_k E_k^-1.
+
+    Returns sum_k p_k tr(E_k^-1 W_k^H W_k) and -sum_k p_k log det E_k.
+    """
     num_users, num_streams = e.shape[0], e.shape[1]
     num_rx = w.shape[0] // num_users
     trace, rate = 0.0, 0.0
@@ -204,14 +211,15 @@ def _weigh(w, e, t, joint, recursion, inverse, pivot_row):
                 elif not joint:
                     e[k, n, m] = 0.0
                 inverse[n, m] = e[k, n, m]
-        rate -= np.log(_invert(inverse, pivot_row))
+        rate -= priority[k] * np.log(_invert(inverse, pivot_row))
         for n in range(num_streams):
             for m in range(num_streams):
                 if joint or n == m:
                     value = 0j
                     for i in range(k * num_rx, (k + 1) * num_rx):
                         value += w[i, n].conjugate() * w[i, m]
-                    trace += (inverse[m, n] * value).real
+                    trace += priority[k] * (inverse[m, n] * value).real
+                e[k, n, m] /= priority[k]
     return trace, rate
 
 

@@ -14,6 +14,8 @@ from csisim.channel.cost2100.draws import child, in_disc, kernel, pair, poisson,
 _C0 = 3.0e8
 # Typed numbers: a plain one makes numba compile everything it is handed to once more for that very number.
 TABLE, LOCAL, SIGHT, CLUSTERS = np.int64(0), np.int64(1), np.int64(2), np.int64(3)  # descendants of an environment's key
+#: Environments that are drawn for a drop until its users see a cluster, and numbers of regions until they fit.
+ENVIRONMENTS, _REDRAWN = 10_000, 1000
 _NO_CLUSTER, _NONE = np.int64(-1), np.int64(0)
 
 
@@ -49,9 +51,13 @@ def region_table(key, law):
         extra = 0
         if law.extra_regions > 0.0 and remaining > 0:
             extra = poisson(state, law.extra_regions)
+            redrawn = 0
             while extra > remaining:  # after too many, none at all is refused as well
                 extra = poisson(state, law.extra_regions)
-                if extra == 0:
+                redrawn += 1
+                if redrawn == _REDRAWN:  # far fewer remain than a cluster has: the likeliest of the numbers that fit is all of them
+                    extra = remaining
+                elif extra == 0:
                     extra = remaining + 1
         taken += 1 + extra
     first[num_clusters] = count
@@ -211,15 +217,15 @@ def far_cluster(key, law, regions, bs_points, ms_points, gains):
 def survey(keys, law, users, reach, condition):
     """How much there is to be built: clusters and regions within ``reach`` (D, K) of each user's sight.
 
-    With ``condition`` an environment in which some user sees nothing is drawn anew: its key in ``keys`` (D,) changes in place.
+    With ``condition`` an environment in which some user sees nothing is drawn anew: its key in ``keys`` (D,) changes in place. After
+    ``ENVIRONMENTS`` of them the user is left with 0 clusters.
     Also returns the number of far clusters and of regions of each environment (D, 2).
     """
     num_drops, num_users = users.shape[:2]
     clusters, near = np.zeros((num_drops, num_users), np.int64), np.zeros((num_drops, num_users), np.int64)
     size = np.empty((num_drops, 2))
     for d in range(num_drops):
-        lonely = True
-        while lonely:
+        for _ in range(ENVIRONMENTS):
             lonely = False
             regions, first, num_far = region_table(keys[d], law)
             size[d, 0], size[d, 1] = num_far, len(regions)
@@ -234,8 +240,9 @@ def survey(keys, law, users, reach, condition):
                     found += seen > before
                 clusters[d, k], near[d, k] = found, seen
                 lonely |= condition and found == 0
-            if lonely:
-                keys[d] = child(keys[d], TABLE)
+            if not lonely:
+                break
+            keys[d] = child(keys[d], TABLE)
     return clusters, near, size
 
 

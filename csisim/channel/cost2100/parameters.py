@@ -19,8 +19,17 @@ SETS = Path(__file__).parent / "sets"
 #: The correlated large-scale parameters of a cluster, in the order in which they are drawn.
 LARGE_SCALE = ("shadowing", "delay", "elevation_bs", "azimuth_bs", "elevation_ms", "azimuth_ms")
 
+#: Visibility regions of a cell that are drawn for every environment.
+MOST_REGIONS = 1_000_000
+
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+
+
+class ParameterError(CsisimError):
+    """A parameter set that is not there, or is none."""
+
+    field = "parameters"
 
 
 class Lognormal(Settings):
@@ -62,7 +71,7 @@ class Visibility(Settings):
 
     radius_m: float = Field(gt=0, description="radius r_C")
     transition_m: float = Field(gt=0, description="width l_C of the rim in which a cluster fades in")
-    extra_per_cluster: float = Field(0, ge=0, description="mean of the Poisson number of further regions that a cluster has")
+    extra_per_cluster: float = Field(0, ge=0, le=100, description="mean of the Poisson number of further regions that a cluster has")
 
     @model_validator(mode="after")
     def _has_a_core(self) -> "Visibility":
@@ -98,7 +107,7 @@ class ParameterSet(Settings):
     band_mhz: tuple[Positive, Positive] = Field(description="first and last frequency")
     cell_radius_m: float = Field(gt=0, description="visibility regions are drawn within this radius")
     visibility: Visibility
-    num_far: float = Field(gt=0, description="mean number of clusters seen (before the rims are counted in)")
+    num_far: float = Field(gt=0, le=500, description="mean number of clusters seen (before the rims are counted in)")
     num_far_poisson: bool = Field(False, description="draw the number of far clusters per environment, at least 1")
     single_fraction: float = Field(ge=0, le=1, description="share of clusters that are one body; the others are twins")
     num_mpcs: int = Field(ge=1, description="multipath components per cluster")
@@ -133,6 +142,8 @@ class ParameterSet(Settings):
         core = self.visibility.radius_m - self.visibility.transition_m
         if core > self.cell_radius_m:
             raise ValueError(f"visibility regions with a core of {core:g} m do not fit a cell of {self.cell_radius_m:g} m")
+        if (regions := self.num_regions(self.num_far)) > MOST_REGIONS:
+            raise ValueError(f"{regions} visibility regions in a cell, at most {MOST_REGIONS} (a smaller cell_radius_m, or larger regions)")
         return self
 
     @model_validator(mode="after")
@@ -192,7 +203,9 @@ class Peculiarities(Settings):
     shared_height: bool | None = Field(None, description="2017: a twin's height at the user is that at the base station")
     coherent_k_factor: bool | None = Field(None, description="2017: the K factor refers to the coherent sum of the other paths")
     carrier_phase_twice: bool | None = Field(None, description="2017: amplitudes carry the phase of the carrier a further time")
-    needs_a_cluster: bool | None = Field(None, description="2018: an environment in which a user sees no cluster is drawn again")
+    needs_a_cluster: bool | None = Field(
+        None, description="2018: an environment in which a user sees no cluster is drawn again (in traces; scenarios keep it)"
+    )
     sight_in_first_quadrant: bool = Field(True, description="the line of sight's region lies to the north-east of the base station")
     sight_in_the_plane: bool = Field(True, description="the delay of the line of sight is that of its way in the plane, heights left out")
     unit_slips: bool = Field(True, description="parameters as the reference uses them, slips of units included")
@@ -228,32 +241,36 @@ def available() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in SETS.glob("*.yaml")))
 
 
-@lru_cache(maxsize=16)
 def parameter_set(name: str) -> ParameterSet:
     """A packaged set by name, or one's own by the path of its YAML file; a packaged one that is unvalidated warns, once.
 
     Raises
     ------
-    CsisimError
+    ParameterError
         If there is none, or it is no set; the message says what is wrong.
     """
-    import yaml
-
     path = SETS / f"{name}.yaml" if name in available() else Path(name)
     if path.suffix not in (".yaml", ".yml") or not path.is_file():
-        raise CsisimError(f"{name}: no such COST 2100 parameter set; sets: {', '.join(available())}, or the path of a .yaml file")
+        raise ParameterError(f"{name}: no such COST 2100 parameter set; sets: {', '.join(available())}, or the path of a .yaml file")
+    return _load(name, path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _load(name: str, path: Path, modified_ns: int) -> ParameterSet:
+    import yaml
+
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise CsisimError(f"{path}: not YAML: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path}: not YAML: {error}") from error
     try:
         loaded = ParameterSet.model_validate(_tuples(document))
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, item['loc'])) or 'set'}: {item['msg']}" for item in error.errors()]
-        raise CsisimError(f"{path.name}: " + "; ".join(lines)) from error
+        lines = [f"{'.'.join(map(str, item['loc'])) or 'set'}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()]
+        raise ParameterError(f"{path.name}: " + "; ".join(lines)) from error
     if name in available() and not loaded.validated:
         lacking = f"; not modelled: {', '.join(loaded.not_modelled)}" if loaded.not_modelled else ""
-        warnings.warn(f"{name} is unvalidated: none of its drops have been compared with the reference code{lacking}", stacklevel=2)
+        warnings.warn(f"{name} is unvalidated: none of its drops have been compared with the reference code{lacking}", stacklevel=3)
     return loaded
 
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from csisim.channel.cost2100.draws import child
-from csisim.channel.cost2100.kernels import around_users, illuminate, scatter, survey
+from csisim.channel.cost2100.kernels import ENVIRONMENTS, around_users, illuminate, scatter, survey
 from csisim.channel.cost2100.law import Law
+from csisim.channel.cost2100.parameters import ParameterError
 
 
 class Scatterers(NamedTuple):
@@ -67,9 +68,19 @@ def scatterers(
         The keys of the environments that were kept.
     (D, 2) float
         Far clusters per point and visibility regions of each environment.
+
+    Raises
+    ------
+    ParameterError
+        If a user sees no cluster, however often its environment is drawn again.
     """
     keys = keys.copy()
     clusters, regions, sizes = survey(keys, law, users, reach, condition)
+    if condition and not clusters.all():
+        raise ParameterError(
+            f"no cluster is seen in any of {ENVIRONMENTS} environments; choose a larger num_far, or peculiarities: "
+            "{needs_a_cluster: false}"
+        )
     drops, num_users = users.shape[:2]
     most_clusters, most_regions = max(1, int(clusters.max())), max(1, int(regions.max()))
     most_paths = law.num_mpcs * (int(clusters.max()) + law.local_bs + law.local_ms)

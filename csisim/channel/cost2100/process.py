@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from csisim.channel.base import FactoredState, Paths
 from csisim.channel.cost2100.draws import keys
 from csisim.channel.cost2100.kernels import follow
 from csisim.channel.cost2100.law import law
-from csisim.channel.cost2100.parameters import Peculiarities, Reference, parameter_set
+from csisim.channel.cost2100.parameters import ParameterError, Peculiarities, Reference, parameter_set
 from csisim.channel.cost2100.paths import PathList, Scatterers, local_clusters, path_list, scatterers
 from csisim.channel.normalisation import MEAN_POWER, Normalisation, per_drop_scale
 from csisim.channel.steering import RayGeometry
@@ -41,6 +41,12 @@ class Cost2100Config(Component):
     tx_array: AntennaArray = Field(Ula(), description="transmit array; a line lies along the x axis")
     rx_array: AntennaArray = Field(Ula(), description="receive array; a line lies along the x axis")
 
+    @model_validator(mode="after")
+    def _keeps_environments(self) -> "Cost2100Config":
+        if self.peculiarities.needs_a_cluster:
+            raise ValueError("needs_a_cluster: a scenario keeps every environment, so that users' channels do not depend on each other")
+        return self
+
     @property
     def expected_paths(self) -> int:
         """About how many paths a user has in the longest list of a block: mean of visible clusters and three deviations."""
@@ -48,6 +54,12 @@ class Cost2100Config(Component):
         walk = 1 + 0.5 * self.speed_mps * self.superframe_s / parameters.visibility.radius_m
         mean = parameters.expected_visible_regions * walk**2
         return parameters.num_mpcs * round(mean + 3 * mean**0.5 + parameters.local_bs + parameters.local_ms)
+
+
+class CoverageError(CsisimError):
+    """Users who leave the disc that visibility regions cover."""
+
+    field = "half_side_m"
 
 
 class Cost2100:
@@ -68,7 +80,7 @@ class Cost2100:
         self.law = law(parameters, reference, np.array(config.bs_m))
         corner = np.hypot(*(config.half_side_m + np.abs(self.law.cell_centre)))
         if corner > parameters.cell_radius_m:
-            raise CsisimError(
+            raise CoverageError(
                 f"cost2100: users up to {corner:.0f} m away leave the {parameters.cell_radius_m:g} m disc that {parameters.name} covers; "
                 f"choose a smaller half_side_m ({config.half_side_m:g}) or move the base station"
             )
@@ -99,7 +111,13 @@ class Cost2100:
         return np.concatenate([flat, np.zeros_like(flat[..., :1])], axis=-1)
 
     def begin_superframe(self, index: int) -> None:
-        """Build what users may see in this superframe; clusters around users follow them."""
+        """Build what users may see in this superframe; clusters around users follow them.
+
+        Raises
+        ------
+        ParameterError
+            If somebody sees no cluster and the set has no local ones: a user without a path has no channel.
+        """
         if index <= self.superframe:
             self._begin()
         points, gains, radii = self._local
@@ -114,7 +132,7 @@ class Cost2100:
         self._seen, _, _ = scatterers(self.keys, self.law, middle, reach, (points, gains), False)
         there = self._paths(0)
         self._geometry = self._responses(there)
-        self._scale = self._amplitude(path_list(self.keys, self.law, middle, self._seen))
+        self._scale = self._amplitude(self._with_paths(path_list(self.keys, self.law, middle, self._seen)))
 
     @property
     def scatterers(self) -> Scatterers:
@@ -159,7 +177,16 @@ class Cost2100:
 
     def _paths(self, slot: int, angles: bool = True) -> PathList:
         time_s = self.superframe * self.config.superframe_s + slot * self.slot_s
-        return path_list(self.keys, self.law, self.users(time_s), self._seen, angles)
+        return self._with_paths(path_list(self.keys, self.law, self.users(time_s), self._seen, angles))
+
+    def _with_paths(self, paths: PathList) -> PathList:
+        """The paths, if everybody has one."""
+        if not (self.law.local_bs or self.law.local_ms or paths.num_visible.all()):
+            raise ParameterError(
+                f"cost2100: {np.count_nonzero(paths.num_visible == 0)} of {paths.num_visible.size} users see no cluster in superframe "
+                f"{self.superframe}, so they have no channel; {self.config.parameters} needs a larger num_far, local_bs or local_ms"
+            )
+        return paths
 
     def _responses(self, paths: PathList) -> RayGeometry:
         """Array responses; the transmit side's phase is exp(-j 2 pi d/lambda n cos AoD), as the reference writes it."""
@@ -174,7 +201,7 @@ class Cost2100:
         power = (np.abs(paths.amplitude) ** 2).sum(axis=-1)[..., None, None]
         if self.config.normalisation == "per_drop":
             power = np.broadcast_to(power.mean(axis=1, keepdims=True), power.shape)
-        return np.sqrt(antennas * MEAN_POWER[self.config.normalisation] / np.maximum(power, 1e-300))
+        return np.sqrt(antennas * MEAN_POWER[self.config.normalisation] / power)
 
     def _state(self, slot: int, phasors: np.ndarray | None = None) -> FactoredState:
         """The state of a slot over the superframe's geometry; ``phasors`` (D, K, P) turn the paths."""

@@ -75,13 +75,17 @@ def render(results: Results, plot: "Plot") -> Picture:
 def plots(results: Results) -> "list[Plot]":
     """The scenario's plots, or what every sweep deserves: each axis, the climb over frames, the signaling.
 
-    Plots along an axis that is not swept (any more, after ``--set`` or ``--sweep``) are left out; loading the scenario warned of them.
+    Plots along an axis that is not swept (any more, after ``--set`` or ``--sweep``) are left out, as loading the scenario warned;
+    the sum rate along the axes that took its place is shown instead.
     """
     from csisim.scenario.schema import Plot
 
-    drawable = [plot for plot in results.scenario.plots if plot.x is None or plot.x in results.axes]
-    if drawable:
-        return drawable
+    asked = results.scenario.plots
+    drawable = [plot for plot in asked if plot.x is None or plot.x in results.axes]
+    shown = {plot.x for plot in drawable}
+    instead = [Plot(kind="versus", x=axis) for axis in results.axes if axis not in shown] if len(drawable) < len(asked) else []
+    if drawable or instead:
+        return drawable + instead
     return [Plot(kind="versus", x=axis) for axis in results.axes] + [Plot(kind="frames"), Plot(kind="signaling")]
 
 

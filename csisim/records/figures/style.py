@@ -133,8 +133,19 @@ def _positions(picture: Picture, values: list[Any]) -> np.ndarray:
     """Where values stand on the x axis: numbers where they are, anything else side by side."""
     if _is_numeric(picture):
         return np.asarray(values, dtype=float)
-    order = list(dict.fromkeys(picture.table[picture.x].tolist()))
-    return np.asarray([order.index(value) for value in values], dtype=float)
+    order = _words(picture.table[picture.x].tolist())
+    return np.asarray([list(order).index(word) for word in map(_word, values)], dtype=float)
+
+
+def _words(values: list[Any]) -> dict[str, None]:
+    """What stands side by side on an axis that is not one of numbers, each once."""
+    return dict.fromkeys(map(_word, values))
+
+
+def _word(value: Any) -> str:
+    if value is None or value != value:  # a column of numbers holds nan where there is none
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _is_numeric(picture: Picture) -> bool:
@@ -157,8 +168,8 @@ def _finish_axes(axes: "Axes", picture: Picture) -> None:
             axis.set_major_formatter(EngFormatter(sep=""))
     values = picture.table[picture.x]
     if not _is_numeric(picture):
-        order = list(dict.fromkeys(values.tolist()))
-        axes.set_xticks(range(len(order)), ["none" if value is None or value != value else str(value) for value in order])
+        order = _words(values.tolist())
+        axes.set_xticks(range(len(order)), list(order))
         axes.set_xlim(-0.3, len(order) - 0.7)
     elif picture.form == "lines" and values.nunique() <= 9:
         axes.xaxis.set_major_locator(FixedLocator(sorted(values.unique())))

@@ -1,0 +1,222 @@
+"""``csisim codec``: what a CSI feedback codec costs, and which one fits a device."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from csisim.errors import CsisimError
+
+REPEATS = 20
+
+
+@click.group()
+def codec() -> None:
+    """Costs of CSI feedback codecs, and which one fits."""
+
+
+@codec.command()
+@click.argument("kind")
+@click.option("--reduction", default=4, show_default=True, help="Compression ratio 1/REDUCTION.")
+@click.option("--size", default="32x32", show_default=True, help="ANGLESxDELAYS of an image.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting of the codec.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(kind: str, reduction: int, size: str, settings: tuple[str, ...], as_json: bool) -> None:
+    """Parameters, multiply-accumulates, memory and latency of a codec of KIND, beside what was published."""
+    from csisim.feedback.published import ANGLES, DELAYS, rows_of
+
+    angles, delays = _size(size)
+    given = {"kind": kind} | _settings(settings)
+    config = _configured(given | {"reduction": reduction})
+    costs = config.costs(angles, delays)
+    rows = rows_of(given, reduction) if (angles, delays) == (ANGLES, DELAYS) else []
+    report = {
+        "codec": kind,
+        "angles": angles,
+        "delays": delays,
+        "reduction": reduction,
+        "report_bits": _report_bits(config, angles, delays),
+        **{f"{side}_params": getattr(costs, side).params for side in costs._fields},
+        **{f"{side}_macs": getattr(costs, side).macs["mac"] for side in costs._fields},
+        **{f"{side}_macs_{c}": n for side in costs._fields for c, n in getattr(costs, side).macs.items() if c != "mac"},
+        **{f"{side}_memory_bytes": getattr(costs, side).memory_bytes for side in costs._fields},
+        **dict(zip(("encoder_latency_s", "decoder_latency_s"), _latency(config, angles, delays), strict=True)),
+        "published": [
+            {
+                "part": row.part,
+                "count": row.count,
+                "millions": row.value,
+                "ours_millions": float(row.ours(costs)),
+                "reproduced": row.shows(row.ours(costs)),
+                "source": row.source,
+                "note": row.note,
+            }
+            for row in rows
+        ],
+    }
+    click.echo(json.dumps(report, indent=2) if as_json else _text(report))
+
+
+@codec.command()
+@click.option("--report-bits", required=True, type=click.IntRange(1), help="Most bits of a report, scale factor apart.")
+@click.option("--ue-mmac", type=float, help="Most million multiply-accumulates of the encoder.")
+@click.option("--bs-mmac", type=float, help="Most million multiply-accumulates of the decoder.")
+@click.option("--ue-kb", type=float, help="Most kilobytes of encoder parameters.")
+@click.option("--bs-kb", type=float, help="Most kilobytes of decoder parameters.")
+@click.option("--size", default="32x32", show_default=True, help="ANGLESxDELAYS of an image.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan(
+    report_bits: int, ue_mmac: float | None, bs_mmac: float | None, ue_kb: float | None, bs_kb: float | None, size: str, as_json: bool
+) -> None:
+    """The ACRNet that fits user, base station and feedback link (Lu 2021, Algorithm 1)."""
+    from csisim.feedback.planner import Limits
+    from csisim.feedback.planner import plan as choose
+
+    chosen = choose(Limits(report_bits, ue_mmac, bs_mmac, ue_kb, bs_kb), *_size(size))
+    report = {
+        "expansion": chosen.expansion,
+        "binarise": chosen.binarise,
+        "reduction": chosen.reduction,
+        "bits": chosen.bits,
+        "report_bits": chosen.report_bits,
+        **{f"{side}_macs": getattr(chosen.costs, side).macs["layers"] for side in chosen.costs._fields},
+        **{f"{side}_memory_bytes": getattr(chosen.costs, side).memory_bytes for side in chosen.costs._fields},
+        "codec": chosen.settings,
+    }
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    click.echo(f"ACRNet-{chosen.expansion}x at 1/{chosen.reduction}, {chosen.bits} bits per number: {chosen.report_bits} bits per report")
+    click.echo({"none": "nothing binarised", "encoder": "encoder binarised", "both": "encoder and decoder binarised"}[chosen.binarise])
+    for side, end in (("encoder", "user"), ("decoder", "base station")):
+        click.echo(f"{end}: {report[f'{side}_macs'] / 1e6:.3f} million multiply-accumulates, {report[f'{side}_memory_bytes'] / 1e3:.1f} kB")
+    click.echo(f"codec: {json.dumps(chosen.settings)}")
+
+
+@codec.command()
+@click.argument("kind")
+@click.argument("source", type=click.Path(dir_okay=False), nargs=-1, required=True)
+@click.argument("target", type=click.Path(dir_okay=False))
+@click.option("--reduction", default=4, show_default=True, help="Compression ratio 1/REDUCTION (a Keras file knows its own).")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting of the codec.")
+@click.option("--trace", default="cost2100_indoor", show_default=True, help="Channels whose codes quantisers are trained on.")
+def convert(kind: str, source: tuple[str, ...], target: str, reduction: int, settings: tuple[str, ...], trace: str) -> None:
+    """Turn published weights (Keras .h5 of CsiNet, PyTorch files of the CRNet family) into a file that scenarios can name."""
+    from csisim.channel.trace import load
+    from csisim.feedback.nets.base import save
+    from csisim.feedback.nets.checkpoints import load_keras_csinet, load_torch
+    from csisim.feedback.pca import trace_images
+
+    if kind == "csinet" and len(source) == 1:
+        config, network = load_keras_csinet(source[0])
+    else:
+        config = _configured({"kind": kind, "reduction": reduction} | _settings(settings))
+        if not hasattr(config, "network"):
+            raise CsisimError(f"{kind}: not a network")
+        network = config.network(32, 32)
+        load_torch(network, kind, *source)
+    images = trace_images(load(trace), 32, centred=trace.endswith(".mat"), scaling=config.scaling)
+    save(target, config, network, images[:512], recipe={"converted_from": [Path(name).name for name in source]})
+    changed = {name: value for name, value in config.model_dump(exclude_defaults=True).items() if name != "kind"}
+    click.echo(f"codec: {json.dumps({'kind': kind} | changed | {'weights': target})}")
+
+
+def _size(text: str) -> tuple[int, int]:
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise click.UsageError(f"--size {text}: expected ANGLESxDELAYS, such as 32x32")
+    return int(parts[0]), int(parts[1])
+
+
+def _settings(pairs: tuple[str, ...]) -> dict[str, Any]:
+    import yaml
+
+    settings = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"--set {pair}: expected KEY=VALUE")
+        settings[key] = yaml.safe_load(value)
+    return settings
+
+
+def _configured(settings: dict[str, Any]) -> Any:
+    from pydantic import ValidationError
+    from pydantic_core import PydanticCustomError
+
+    from csisim.registry import component, configure, kinds
+
+    if settings["kind"] in kinds("codec") and not hasattr(component("codec", settings["kind"]).Config, "costs"):
+        raise CsisimError(f"{settings['kind']} compresses no images, so there is nothing to count")
+    try:
+        return configure("codec", settings)
+    except PydanticCustomError as error:
+        raise CsisimError(error.message()) from error
+    except ValidationError as error:
+        lines = [f"{settings['kind']}: {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        raise CsisimError("\n".join(lines)) from error
+
+
+def _report_bits(config: Any, angles: int, delays: int) -> int | None:
+    """Bits of one image's report, scale factor included."""
+    from csisim.feedback.images import SCALE_BITS
+
+    if not hasattr(config, "code_length"):
+        return None
+    scale = SCALE_BITS if config.scale == "report" else 0
+    return scale + int(config.quantiser.num_bits(config.code_length(angles, delays)))
+
+
+def _latency(config: Any, angles: int, delays: int) -> tuple[float | None, float | None]:
+    """Median seconds of encoding and decoding one image on this machine; None where there is nothing to run without a trace."""
+    import time
+
+    import numpy as np
+
+    from csisim.registry import build
+
+    if hasattr(config, "network"):
+        from csisim.feedback.nets.complexity import latency
+
+        return latency(config.network(angles, delays), angles, delays, REPEATS)
+    if not hasattr(config, "code_length"):
+        return None, None
+    try:
+        model = build("codec", config).model(angles, delays)
+    except CsisimError:
+        return None, None
+    image = np.random.default_rng(0).standard_normal((1, 2, angles, delays)).astype(np.float32)
+    code = model.encode(image)
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(REPEATS):
+        for store, run, value in ((times[0], model.encode, image), (times[1], model.decode, code)):
+            start = time.perf_counter()
+            run(value)
+            store.append(time.perf_counter() - start)
+    return float(np.median(times[0])), float(np.median(times[1]))
+
+
+def _text(report: dict[str, Any]) -> str:
+    bits = "" if report["report_bits"] is None else f", {report['report_bits']} bits per report"
+    lines = [f"{report['codec']}: 1/{report['reduction']} of {report['angles']} x {report['delays']} images{bits}", ""]
+    lines.append(f"{'':24}{'encoder':>14}{'decoder':>14}{'total':>14}")
+    rows = [("parameters", "params", 1, "d"), ("multiply-accumulates, M", "macs", 1e6, ".6f")]
+    rows += [(f"  {c}", f"macs_{c}", 1e6, ".6f") for c in ("layers", "thop") if f"encoder_macs_{c}" in report]
+    rows += [("memory, kB", "memory_bytes", 1e3, ".1f"), ("latency here, ms", "latency_s", 1e-3, ".3f")]
+    for title, key, unit, style in rows:
+        both = report[f"encoder_{key}"], report[f"decoder_{key}"]
+        if None not in both:
+            numbers = [number if unit == 1 else number / unit for number in (*both, sum(both))]
+            lines.append(f"{title:24}" + "".join(f"{number:14{style}}" for number in numbers))
+    lines += ["", "multiply-accumulates: all that are executed, attention and every iteration included; layers: convolutions and fully"]
+    lines += ["connected layers alone; thop: layers plus 4 per normalised and 1 per PReLU or pooled element, nothing outside modules"]
+    if report["published"]:
+        lines += ["", f"{'published (millions)':24}{'':10}{'published':>10}{'ours':>12}"]
+    for row in report["published"]:
+        verdict = "" if row["reproduced"] else "  differs"
+        text = f"{row['part']} {row['count']}"
+        lines.append(f"{text:34}{row['millions']:>10}{row['ours_millions']:>12.6f}{verdict:9}  {row['source']}")
+        if row["note"]:
+            lines.append(f"{'':34}{row['note']}")
+    return "\n".join(lines)

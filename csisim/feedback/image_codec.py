@@ -1,0 +1,132 @@
+"""A codec that compresses images: encoder, quantiser, bit string, and the way back.
+
+What differs between PCA, compressed sensing and every network is only the :class:`Model`; the room's interface, the scale factor
+and the bits live here.
+"""
+
+from typing import ClassVar, Literal, NamedTuple, Protocol
+
+import numpy as np
+from pydantic import Field
+
+from csisim.errors import CsisimError
+from csisim.feedback.bits import bits_to_integers, integers_to_bits, pack, unpack
+from csisim.feedback.code_quantisers import CodeQuantiser, from_bits, to_bits
+from csisim.feedback.costs import Costs
+from csisim.feedback.images import SCALE_BITS, Domain, ImageLayout, Scaling, denormalise, normalise, scale_of
+from csisim.feedback.report import Report
+from csisim.registry import Component
+
+
+class ImageCodecConfig(Component):
+    """What all codecs of images can be told."""
+
+    domain: Domain = Field(
+        "delay_angle",
+        description="images of taps and angles, one per receive chain; or beams: of receive and transmit chains, one per subcarrier",
+    )
+    delays: int | None = Field(None, ge=1, description="taps kept (delay_angle only), N_a; all when left out")
+    reduction: int = Field(
+        4, ge=1, description="the code has 1/reduction of the image's real numbers: the compression ratio is 1/reduction"
+    )
+    scale: Literal["report", "genie"] = Field(
+        "report", description="book the 16 bits of every image's scale factor, or let a genie carry them"
+    )
+
+    def code_length(self, angles: int, delays: int) -> int:
+        """Real numbers in the code of an image.
+
+        Raises
+        ------
+        CsisimError
+            If the reduction does not divide the image's 2 x angles x delays real numbers.
+        """
+        numbers = 2 * angles * delays
+        if numbers % self.reduction:
+            raise CsisimError(
+                f"{self.kind}: reduction {self.reduction} does not divide the {numbers} numbers of a {angles} x {delays} image"
+            )
+        return numbers // self.reduction
+
+    def costs(self, angles: int, delays: int) -> Costs:
+        """What the codec costs at either end, for images of this size."""
+        raise NotImplementedError
+
+
+class Model(Protocol):
+    """Images into codes and back, and the quantiser between them."""
+
+    @property
+    def quantiser(self) -> CodeQuantiser:
+        """Between codes and bits."""
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """Codes (n, M) of normalised images (n, 2, angle, delay) float32."""
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Normalised images (n, 2, angle, delay) of codes (n, M)."""
+
+
+class ImageState(NamedTuple):
+    """How CSI becomes images; the codec has no memory."""
+
+    layout: ImageLayout
+
+
+class ImageCodec:
+    """Codec of a user's images: per image a scale factor (16-bit float) and the quantised code.
+
+    Subclasses say which :class:`Model` belongs to an image size.
+    """
+
+    content: ClassVar[Literal["channel", "precoder"]] = "channel"
+
+    def __init__(self, config: ImageCodecConfig):
+        self.config = config
+
+    def model(self, angles: int, delays: int) -> Model:
+        """The model for images of this size; both ends have it."""
+        raise NotImplementedError
+
+    @property
+    def scaling(self) -> Scaling:
+        """How images are normalised."""
+        return "unit"
+
+    def init(self, shape: tuple[int, ...], dtype: np.dtype) -> ImageState:
+        """What both ends know: the shape (D, K, S, R, T), the precision, and the model."""
+        layout = ImageLayout.of(shape, dtype, self.config.domain, self.config.delays)
+        self.model(layout.angles, layout.delays)  # what is wrong with it is told here
+        return ImageState(layout)
+
+    def encode(self, csi: np.ndarray, state: ImageState) -> tuple[Report, ImageState]:
+        """The report for ``csi`` (D, K, S, R, T).
+
+        Raises
+        ------
+        CsiError
+            If it is not finite, or of another shape than announced.
+        """
+        layout = state.layout
+        layout.check(csi)
+        images = layout.to_images(csi)
+        scale = scale_of(images, self.scaling)
+        image = normalise(images, scale, self.scaling)
+        model = self.model(layout.angles, layout.delays)
+        bits = to_bits(model.quantiser, model.encode(image.reshape(-1, *image.shape[-3:])))
+        fields = [integers_to_bits(scale.view(np.uint16)[..., None], SCALE_BITS), bits.reshape(*image.shape[:-3], -1)]
+        string = np.concatenate(fields, axis=-1).reshape(*csi.shape[:2], -1)
+        free = SCALE_BITS * layout.per_user if self.config.scale == "genie" else 0
+        return Report(pack(string), string.shape[-1] - free), state
+
+    def decode(self, report: Report, state: ImageState) -> tuple[np.ndarray, ImageState]:
+        """The CSI (D, K, S, R, T) that the bits describe."""
+        layout = state.layout
+        model = self.model(layout.angles, layout.delays)
+        code_length = self.config.code_length(layout.angles, layout.delays)
+        per_image = SCALE_BITS + self.config.quantiser.num_bits(code_length)  # type: ignore[attr-defined]
+        bits = unpack(report.payload, layout.per_user * per_image).reshape(-1, per_image)
+        scale = bits_to_integers(bits[:, :SCALE_BITS], SCALE_BITS).astype(np.uint16).view(np.float16)[:, 0]
+        image = model.decode(from_bits(model.quantiser, bits[:, SCALE_BITS:]))
+        images = denormalise(image, scale, self.scaling)
+        return layout.to_csi(images.reshape(*report.payload.shape[:2], layout.per_user, *images.shape[-2:])), state

@@ -1,0 +1,80 @@
+"""Layers that several networks are made of."""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+LEAK = 0.3  # slope of every leaky ReLU in the CsiNet family
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution without bias that keeps the image's size, and batch norm; folded into one convolution for inference."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int | tuple[int, int], groups: int = 1, dilation: int = 1, *, bias: bool = False
+    ) -> None:
+        rows, columns = (kernel, kernel) if isinstance(kernel, int) else kernel
+        padding = (dilation * (rows - 1) // 2, dilation * (columns - 1) // 2)
+        conv = nn.Conv2d(inputs, outputs, (rows, columns), padding=padding, groups=groups, dilation=dilation, bias=bias)
+        super().__init__(OrderedDict(conv=conv, bn=nn.BatchNorm2d(outputs)))
+
+
+class WidthNorm(nn.BatchNorm2d):
+    """Batch norm over the last axis, as Keras 2.0 trained the published CsiNet: ``axis=-1`` on channels-first images."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Normalise every column of (n, c, h, w) over all else."""
+        return super().forward(image.transpose(1, 3)).transpose(1, 3)
+
+
+class Image(nn.Module):
+    """Codes or flat images (n, channels * angles * delays) as images."""
+
+    def __init__(self, channels: int, angles: int, delays: int) -> None:
+        super().__init__()
+        self.shape = channels, angles, delays
+
+    def forward(self, flat: Tensor) -> Tensor:
+        """(n, channels, angles, delays)."""
+        return flat.reshape(-1, *self.shape)
+
+
+class BinaryLinear(nn.Linear):
+    r"""Fully connected layer with weights :math:`\alpha\,\mathrm{sign}(W)`, :math:`\alpha` the mean magnitude of W (Lu 2021, section IV-B).
+
+    The latent W stays in single precision; its gradient passes straight through where \|W\| <= 1.
+    """
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(n, outputs) of (n, inputs)."""
+        return nn.functional.linear(image, self.binary_weight(), self.bias)
+
+    def binary_weight(self) -> Tensor:
+        """The weights in force, of one magnitude."""
+        clipped = self.weight.clamp(-1, 1)
+        sign = torch.where(self.weight >= 0, 1.0, -1.0)
+        return (sign * self.weight.abs().mean()).detach() + (clipped - clipped.detach())
+
+
+def linear(inputs: int, outputs: int, *, binary: bool = False) -> nn.Linear:
+    """A fully connected layer, binarised on request."""
+    return BinaryLinear(inputs, outputs) if binary else nn.Linear(inputs, outputs)
+
+
+def leaky() -> nn.LeakyReLU:
+    """The family's activation."""
+    return nn.LeakyReLU(LEAK)
+
+
+def settle(network: nn.Module) -> None:
+    """Make an evaluated network faster, in place: fold batch norms into the convolutions before them, fix binarised weights."""
+    for module in list(network.modules()):
+        if isinstance(module, ConvNorm) and isinstance(module.conv, nn.Conv2d) and isinstance(module.bn, nn.BatchNorm2d):
+            module.conv = nn.utils.fusion.fuse_conv_bn_eval(module.conv, module.bn)
+            module.bn = nn.Identity()
+        for name, child in module.named_children():
+            if isinstance(child, BinaryLinear):
+                fixed = nn.Linear(child.in_features, child.out_features)
+                fixed.load_state_dict({"weight": child.binary_weight(), "bias": child.bias})
+                setattr(module, name, fixed)

@@ -1,0 +1,74 @@
+"""TiLISTA (Wang 2021) on CSI: a learned projection and ten ISTA steps with one shared sparse autoencoder of the delay rows.
+
+The published parameter count pins the autoencoder's size. Its activation, and whether step and threshold change from iteration to
+iteration, are not pinned; here ReLU, and both change.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from csisim.feedback.images import Scaling
+from csisim.feedback.nets.base import Autoencoder, NetConfig, NeuralCodec
+from csisim.feedback.nets.l2o import LinearEncoder, Scale, soft_threshold
+
+
+class Decoder(nn.Module):
+    """u = x - a_t W^T (W x - s), then x' = D(soft(E(u), theta_t)) for every row."""
+
+    def __init__(self, angles: int, delays: int, iterations: int) -> None:
+        super().__init__()
+        row = 2 * angles
+        self.analysis = nn.Sequential(nn.Linear(row, 4 * row), nn.ReLU())
+        self.synthesis = nn.Linear(4 * row, row)
+        self.steps = nn.Parameter(torch.ones(iterations))
+        self.thresholds = nn.Parameter(torch.full((iterations,), 0.01))
+        self.scale = Scale()
+        self.shape = 2, angles, delays
+
+    def forward(self, code: Tensor, matrix: Tensor) -> Tensor:
+        """Images."""
+        scale = self.scale(matrix)
+        x = scale * code @ matrix
+        for step, threshold in zip(self.steps, self.thresholds, strict=True):
+            u = x - step * scale * ((x @ matrix.T - code) @ matrix)
+            rows = u.reshape(-1, *self.shape).permute(0, 3, 1, 2).flatten(2)
+            rows = self.synthesis(soft_threshold(self.analysis(rows), threshold.clamp_min(0)))
+            x = rows.reshape(len(x), self.shape[2], *self.shape[:2]).permute(0, 2, 3, 1).flatten(1)
+        return x.reshape(-1, *self.shape)
+
+
+class TiLista(Autoencoder):
+    """Learned projection at the user, unfolded ISTA at the base station."""
+
+    encoder: LinearEncoder
+
+    def __init__(self, angles: int, delays: int, code_length: int, iterations: int) -> None:
+        super().__init__()
+        self.encoder = LinearEncoder(2 * angles * delays, code_length)
+        self.decoder = Decoder(angles, delays, iterations)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Images of codes."""
+        image: Tensor = self.decoder(code, self.encoder.matrix)
+        return image
+
+
+class TiListaConfig(NetConfig):
+    """TiLISTA (Wang 2021)."""
+
+    kind: Literal["tilista"] = "tilista"
+    scaling: Scaling = Field("unit", description="unit power, as a sparse vector must be centred at zero; published has the 0.5 offset")
+    iterations: int = Field(10, ge=1, description="unfolded iterations; more of them need other weights")
+
+    def network(self, angles: int, delays: int) -> TiLista:
+        """The network, untrained."""
+        return TiLista(angles, delays, self.code_length(angles, delays), self.iterations)
+
+
+class TiListaCodec(NeuralCodec):
+    """TiLISTA as a codec."""
+
+    Config = TiListaConfig

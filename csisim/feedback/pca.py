@@ -1,0 +1,148 @@
+"""The Karhunen-Loeve transform as a codec: no linear code of its length has a smaller error, and no network less training.
+
+Fitted to images of unit norm it minimises the mean of the per-sample NMSE. Every table of learned codecs should show it.
+"""
+
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from csisim.channel.trace import load, locate
+from csisim.errors import CsisimError
+from csisim.feedback.code_quantisers import CodeQuantiser, Float32, LinearCodeQuantiserConfig
+from csisim.feedback.costs import Costs, Side
+from csisim.feedback.image_codec import ImageCodec, ImageCodecConfig
+from csisim.feedback.images import ImageLayout, Scaling, normalise, scale_of
+from csisim.phy.transforms import delay_angle_to_frequency
+
+CALIBRATION_ROWS = 2048
+
+
+class PcaConfig(ImageCodecConfig):
+    """Principal components of a trace's channels."""
+
+    kind: Literal["pca"] = "pca"
+    file: str = Field(
+        "cost2100_indoor", description="trace the components are fitted to: packaged, .npz or .mat, as for channel kind trace"
+    )
+    centred_angles: bool | None = Field(None, description="the trace's angle axis has angle zero in its middle; left out: true for .mat")
+    field: Literal["complex", "real"] = Field(
+        "complex", description="complex: M/2 complex components, blind to a common phase; real: M components of real and imaginary parts"
+    )
+    quantiser: LinearCodeQuantiserConfig = Field(Float32(), description="what turns the code into bits")
+
+    def costs(self, angles: int, delays: int) -> Costs:
+        """A matrix at either end; complex components have half the numbers and the same multiplications."""
+        length, numbers = self.code_length(angles, delays), 2 * angles * delays
+        side = Side(length * numbers // (1 if self.field == "real" else 2), 0, {"mac": length * numbers})
+        return Costs(side, side)
+
+
+class Pca(ImageCodec):
+    """The strongest principal components of an image."""
+
+    Config = PcaConfig
+    config: PcaConfig
+
+    def model(self, angles: int, delays: int) -> "Klt":
+        """Components of the trace for images of this size."""
+        if self.config.domain != "delay_angle":
+            raise CsisimError("pca: a trace has delays and angles, so domain must be delay_angle")
+        path = locate(self.config.file)
+        return _fitted(self.config, angles, delays, path.stat().st_mtime_ns)
+
+
+class Klt(NamedTuple):
+    """A linear code of images of unit power.
+
+    Attributes
+    ----------
+    components : (n, N) complex or (n, 2 N) real, orthonormal rows
+    shape : (angles, delays)
+    quantiser : CodeQuantiser
+    """
+
+    components: np.ndarray
+    shape: tuple[int, int]
+    quantiser: CodeQuantiser
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """Codes (n, M): the components' coefficients, complex ones as pairs."""
+        real = not np.iscomplexobj(self.components)
+        coefficients = as_vectors(images, real=real) @ self.components.conj().T
+        return np.ascontiguousarray(coefficients).view(np.float64).astype(np.float32)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Images (n, 2, angle, delay)."""
+        codes = np.ascontiguousarray(codes, np.float64)
+        if not np.iscomplexobj(self.components):
+            return (codes @ self.components).reshape(-1, 2, *self.shape)
+        image = codes.view(np.complex128) @ self.components
+        return np.stack([image.real, image.imag], axis=1).reshape(-1, 2, *self.shape)
+
+
+def as_vectors(images: np.ndarray, *, real: bool) -> np.ndarray:
+    """Images (n, 2, angle, delay) as real vectors (n, 2 N) or complex ones (n, N)."""
+    if real:
+        return images.reshape(len(images), -1).astype(np.float64)
+    return (images[:, 0] + 1j * images[:, 1]).reshape(len(images), -1).astype(np.complex128)
+
+
+def trace_images(rows: np.ndarray, delays: int, *, centred: bool, scaling: Scaling = "unit") -> np.ndarray:
+    """Normalised images (n, 2, angle, delay) of a trace's delay-angle rows, seen on ``delays`` subcarriers.
+
+    More taps than subcarriers fold onto each other, exactly as in a scenario with that many subcarriers.
+    """
+    num_rows, taps, angles = rows.shape
+    stride = -(-taps // delays)
+    grid = stride * delays
+    h = delay_angle_to_frequency(rows, grid, np.arange(0, grid, stride), centred=centred)
+    layout = ImageLayout.of((1, num_rows, delays, 1, angles), h.dtype, "delay_angle", None)
+    images = layout.to_images(h[None, :, :, None])[0, :, 0]
+    return normalise(images, scale_of(images, scaling), scaling)
+
+
+def principal_components(images: np.ndarray, *, real: bool = False) -> np.ndarray:
+    """Orthonormal rows (min(n, N), N), the strongest first, complex or for real vectors of twice the length.
+
+    The mean is not taken out: it is a component like others.
+    """
+    vectors = as_vectors(images, real=real)
+    if len(vectors) < vectors.shape[1]:
+        _, left = np.linalg.eigh(vectors @ vectors.conj().T)
+        rows = left[:, ::-1].conj().T @ vectors
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(float).tiny)
+    _, right = np.linalg.eigh(vectors.T @ vectors.conj())
+    return right[:, ::-1].T
+
+
+def as_real(components: np.ndarray) -> np.ndarray:
+    """Complex orthonormal rows (n, N) as real ones (2 n, 2 N): what turns images into the same codes as :class:`Klt` does."""
+    if not np.iscomplexobj(components):
+        return components
+    pairs = [np.concatenate([components.real, components.imag], axis=1), np.concatenate([-components.imag, components.real], axis=1)]
+    return np.stack(pairs, axis=1).reshape(2 * len(components), -1)
+
+
+@lru_cache(maxsize=8)
+def _fitted(config: PcaConfig, angles: int, delays: int, modified_ns: int) -> Klt:
+    length, real = config.code_length(angles, delays), config.field == "real"
+    if length % 2 and not real:
+        raise CsisimError(f"pca: a complex code has an even number of real numbers, not {length}")
+    images, components = _basis(config.file, config.centred_angles, delays, modified_ns, real=real)
+    if images.shape[2] != angles:
+        raise CsisimError(f"pca: {config.file} has {images.shape[2]} angles, the images have {angles}")
+    count = length if real else length // 2
+    if len(images) < count:
+        raise CsisimError(f"pca: the {len(images)} channels of {config.file} cannot tell {count} components")
+    bare = Klt(components[:count], (angles, delays), Float32())
+    return bare._replace(quantiser=config.quantiser.prepare(bare.encode(images[:CALIBRATION_ROWS])))
+
+
+@lru_cache(maxsize=2)
+def _basis(file: str, centred: bool | None, delays: int, _modified_ns: int, *, real: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Images and principal components of a trace."""
+    images = trace_images(load(file), delays, centred=file.endswith(".mat") if centred is None else centred)
+    return images, principal_components(images, real=real)

@@ -1,0 +1,1 @@
+"""Training of networks: tasks say what is learned, :func:`csisim.training.loop.train` learns it."""

@@ -1,0 +1,166 @@
+"""Training: steps of Adam until the schedule, the budget or the patience ends, and the best iterate as the result.
+
+The data of step t come from a stream named by the seed and t, so an interrupted training resumes from its checkpoint exactly where
+it would have been.
+"""
+
+import json
+import math
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from csisim.errors import CsisimError
+from csisim.random import stream
+from csisim.training.base import Parameters, Progress, Report, Schedule, Task, Trained, part, prefixed
+from csisim.training.stepper import Stepper, stepper
+
+#: Root of training data: seeds of scenarios are far from seeds of trainings.
+TRAINING, VALIDATION = 2**62, 2**62 + 2**61
+_FINAL = 0.01  # of the learning rate, at the end of the cosine
+_EXPLODING = 100.0  # times the typical norm of the gradient
+
+
+@dataclass
+class _State:
+    """What a training knows beside its parameters."""
+
+    step: int = 0
+    seconds: float = 0.0
+    untrained: float = -math.inf
+    best: float = -math.inf
+    skipped: int = 0
+    stale: int = 0  # validations since the best
+    typical: float = 0.0  # typical norm of the gradient, 0 for not known yet
+    history: list[list[float]] = field(default_factory=list)
+
+
+def train(
+    task: Task,
+    schedule: Schedule,
+    *,
+    device: str = "cpu",
+    budget_s: float | None = None,
+    checkpoint: str | Path | None = None,
+    report: Report | None = None,
+) -> Trained:
+    """Train a task.
+
+    Parameters
+    ----------
+    task : Task
+    schedule : Schedule
+    device : {"cpu", "cuda"}
+        For tasks that torch differentiates.
+    budget_s : float, optional
+        Wall-clock seconds; the learning rate's cosine then ends with whichever ends first, steps or budget.
+    checkpoint : path, optional
+        Written at every validation; if it is there, training goes on from it. Deleted when training ends.
+    report : callable, optional
+        Is told the progress after every validation.
+
+    Returns
+    -------
+    Trained
+        The best iterate by the validation score; the untrained network if nothing was better.
+    """
+    work: Stepper = stepper(task, device)
+    state, best = _State(), work.parameters()
+    place = Path(checkpoint) if checkpoint is not None else None
+    if place is not None and place.exists():
+        state, best = _resume(place, schedule, work)
+    else:
+        state.untrained = state.best = float(task.score(best))
+        if not math.isfinite(state.untrained):
+            raise CsisimError("the untrained network has no finite score: nothing to improve on")
+        state.history.append([0, state.untrained])
+    began = time.perf_counter() - state.seconds
+    while state.step < schedule.steps:
+        if budget_s is not None and state.seconds >= budget_s:
+            break
+        if schedule.patience is not None and state.stale >= schedule.patience:
+            break
+        _step(task, work, schedule, state, budget_s)
+        state.seconds = time.perf_counter() - began
+        if state.step % schedule.validate_every == 0 or state.step == schedule.steps:
+            best = _validate(task, work, state, best)
+            if place is not None:
+                _save(place, schedule, work, state, best)
+            if report is not None:
+                report(
+                    Progress(state.step, schedule.steps, state.seconds, state.untrained, state.history[-1][1], state.best, state.skipped)
+                )
+    if state.history[-1][0] != state.step:  # the budget ended between two validations
+        best = _validate(task, work, state, best)
+    if place is not None:
+        place.unlink(missing_ok=True)
+    history = [(int(step), score) for step, score in state.history]
+    return Trained(best, state.untrained, state.best, state.step, state.skipped, state.seconds, history)
+
+
+def _step(task: Task, work: Stepper, schedule: Schedule, state: _State, budget_s: float | None) -> None:
+    done = state.step / schedule.steps
+    if budget_s is not None:
+        done = min(1.0, max(done, state.seconds / budget_s))
+    factor = _FINAL + (1 - _FINAL) * 0.5 * (1 + math.cos(math.pi * done))
+    factor *= min(1.0, (state.step + 1) / (schedule.warm_up + 1))
+    rates = _Rates(schedule, factor)
+    limit = _EXPLODING * state.typical if state.typical > 0.0 else math.inf
+    rng = stream(TRAINING + schedule.seed, 0, "training.batch", state.step)
+    norm, taken = work.step(task.batch(rng), rates, schedule.clip, limit)
+    if not taken:
+        state.skipped += 1
+    elif norm > 0.0:
+        state.typical = norm if state.typical == 0.0 else 0.9 * state.typical + 0.1 * norm
+    state.step += 1
+
+
+class _Rates(dict[str, float]):
+    """Learning rate of every parameter, by name."""
+
+    def __init__(self, schedule: Schedule, factor: float) -> None:
+        super().__init__({name: rate * factor for name, rate in schedule.rates.items()})
+        self.default = schedule.learning_rate * factor
+
+    def __missing__(self, name: str) -> float:
+        return self.default
+
+
+def _validate(task: Task, work: Stepper, state: _State, best: Parameters) -> Parameters:
+    parameters = work.parameters()
+    score = float(task.score(parameters))
+    state.history.append([state.step, score])
+    if score > state.best:  # never true for NaN
+        state.best, state.stale = score, 0
+        return parameters
+    state.stale += 1
+    return best
+
+
+def _save(place: Path, schedule: Schedule, work: Stepper, state: _State, best: Parameters) -> None:
+    from safetensors.numpy import save
+
+    arrays = prefixed("now", work.parameters()) | prefixed("memory", work.memory()) | prefixed("best", best)
+    told = {"schedule": schedule.model_dump_json(), "state": json.dumps(vars(state))}
+    place.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = place.with_name(f".{place.name}.{os.getpid()}")
+    unfinished.write_bytes(save({name: np.ascontiguousarray(value) for name, value in arrays.items()}, metadata=told))
+    os.replace(unfinished, place)
+
+
+def _resume(place: Path, schedule: Schedule, work: Stepper) -> tuple[_State, Parameters]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(place), framework="numpy") as file:
+            told, arrays = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if told["schedule"] != schedule.model_dump_json():
+            raise CsisimError(f"{place}: a checkpoint of another schedule; delete it to begin anew")
+        state = _State(**json.loads(told["state"]))
+        work.restore(part("now", arrays), part("memory", arrays))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise CsisimError(f"{place}: a damaged checkpoint; delete it to begin anew ({error})") from error
+    return state, part("best", arrays)

@@ -1,0 +1,269 @@
+"""Recipes: which tasks are trained one after the other on which link, and the weights that come out of it."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from csisim import weights
+from csisim.acquisition import cedun
+from csisim.beamforming.digital import hbdun
+from csisim.errors import CsisimError
+from csisim.phy.dims import System
+from csisim.registry import Settings
+from csisim.training.base import Parameters, Product, Progress, Schedule, Trained, prefixed
+from csisim.training.loop import train
+from csisim.weights import Header, cache_folder
+
+#: task -> "module:Class"; the class is built as ``Class(config, start, seed)`` from its ``Config``
+TASKS = {
+    "hybrid": "csisim.training.tasks.hybrid:Hybrid",
+    "digital": "csisim.training.tasks.digital:Digital",
+    "separate": "csisim.training.tasks.estimation:Estimation",
+    "joint": "csisim.training.tasks.estimation:Estimation",
+    "one_stage": "csisim.training.tasks.estimation:Estimation",
+    "fc_estimator": "csisim.training.tasks.black_box:BlackBox",
+    "fc_digital": "csisim.training.tasks.black_box:BlackBox",
+    "fc_joint": "csisim.training.tasks.black_box:BlackBox",
+    "iaidnn": "csisim.training.tasks.iaidnn:IaidnnTask",
+    "cnn_supervised": "csisim.training.tasks.cnn:CnnTask",
+    "cnn": "csisim.training.tasks.cnn:CnnTask",
+}
+PACKAGED = Path(__file__).parent / "recipes"
+
+#: told while training: the stage's number and name, and its progress
+Told = Callable[[int, str, Progress], None]
+
+
+class Stage(Settings):
+    """One training of a recipe; it begins with what the stages before it have learned."""
+
+    task: str = Field(description="what is trained")
+    schedule: Schedule = Field(default_factory=Schedule, description="how long and how fast")
+    settings: dict[str, Any] = Field(default_factory=dict, description="fields of the task beside those of the link")
+
+
+class Recipe(Settings):
+    """A training from channels to weights."""
+
+    description: str = Field("", description="free text")
+    seed: int = Field(7, ge=0, lt=2**60, description="seed of phases and training data")
+    link: dict[str, Any] = Field(description="fields that all stages share: system, channel, pilots, components")
+    start: list[str] = Field(default_factory=list, description="files of weights that the first stage begins with (transfer learning)")
+    stages: list[Stage] = Field(min_length=1, description="trainings, one after the other")
+
+    @cached_property
+    def digest(self) -> str:
+        """A name for the recipe's content."""
+        text = json.dumps(self.model_dump(mode="json", exclude={"description", "start"}), sort_keys=True)
+        content = hashlib.sha256(text.encode())
+        for path in self.start:
+            content.update(Path(path).read_bytes())
+        return content.hexdigest()[:16]
+
+    def learned_before(self) -> Parameters:
+        """The parameters in the files of ``start``, as stages name them.
+
+        Raises
+        ------
+        CsisimError
+            If a file is damaged, or for other sizes.
+        """
+        known: Parameters = {}
+        for path in self.start:
+            header, parameters = weights.read(path)
+            system = System.model_validate(self.link.get("system", {}))
+            for name, size in header.dims.items():
+                wanted = getattr(system, name, size)
+                if wanted > size or (wanted < size and name != "num_users"):
+                    raise CsisimError(f"start: {path}: it is for {name} {size}, this recipe has {wanted}")
+            known |= _of_first_users(header.component, parameters, system.num_users)
+        return known
+
+    def task(self, index: int, start: Mapping[str, np.ndarray]) -> Any:
+        """The task of a stage.
+
+        Raises
+        ------
+        CsisimError
+            If there is no such task, or its fields are wrong.
+        """
+        stage = self.stages[index]
+        if stage.task not in TASKS:
+            raise CsisimError(f"stages.{index}.task: unknown task {stage.task!r}; tasks: {', '.join(TASKS)}")
+        module, name = TASKS[stage.task].split(":")
+        kind = getattr(import_module(module), name)
+        known = {field: value for field, value in self.link.items() if field in kind.Config.model_fields}
+        try:
+            config = kind.Config.model_validate(known | stage.settings | {"task": stage.task})
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise CsisimError(f"stages.{index} ({stage.task}): {place}: {first['msg']}") from error
+        return kind(config, start, self.seed + index)
+
+
+def read_recipe(name: str, sets: Iterable[str] = ()) -> Recipe:
+    """A packaged recipe by its name, or one from a YAML file.
+
+    Parameters
+    ----------
+    name : name or path
+    sets : ``link.system.num_rf=8`` as for ``--set``
+
+    Raises
+    ------
+    CsisimError
+        If there is none, or its fields are wrong.
+    """
+    import yaml
+
+    path = PACKAGED / f"{name}.yaml" if "/" not in name and not name.endswith((".yaml", ".yml")) else Path(name)
+    if not path.is_file():
+        packaged = ", ".join(sorted(file.stem for file in PACKAGED.glob("*.yaml")))
+        raise CsisimError(f"{name}: no such recipe; packaged ones: {packaged}, others by their path")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for given in sets:
+            field, _, value = given.partition("=")
+            _give(document, field.split("."), yaml.safe_load(value), given)
+        return Recipe.model_validate(document)
+    except yaml.YAMLError as error:
+        raise CsisimError(f"{path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CsisimError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _give(document: Any, path: list[str], value: Any, given: str) -> None:
+    """Set a field of a document; elements of lists go by their number."""
+    for part in path[:-1]:
+        inside = document[int(part)] if isinstance(document, list) and part.isdigit() else document.setdefault(part, {})
+        if not isinstance(inside, dict | list):
+            raise CsisimError(f"--set {given}: {part} holds no fields")
+        document = inside
+    document[path[-1]] = value
+
+
+def run_recipe(
+    recipe: Recipe, folder: str | Path | None = None, *, device: str = "cpu", budget_s: float | None = None, told: Told | None = None
+) -> list[Path]:
+    """Train all stages and write the weights of every component that was trained, in the cache if no folder is named.
+
+    What is finished or half finished is kept until the end: the same call resumes a training that was killed.
+
+    Returns
+    -------
+    list of paths
+    """
+    unfinished = cache_folder() / "unfinished" / recipe.digest
+    known = recipe.learned_before()
+    written: dict[str, Path] = {}
+    for index, stage in enumerate(recipe.stages):
+        task = recipe.task(index, known)
+        share = stage.schedule.steps / sum(later.schedule.steps for later in recipe.stages)
+        seconds = None if budget_s is None else budget_s * share
+        result = _stage(task, recipe, index, unfinished, device, seconds, told)
+        known |= result.parameters
+        score = {"untrained": round(result.untrained, 4), "trained": round(result.score, 4), "unit": task.unit}
+        if hasattr(task, "reference"):
+            score |= {"reference": round(float(task.reference(known)), 4), "reference_is": task.reference_is}
+        for product in task.products(known):
+            header = _header(recipe, index, product, result, score, family(known))
+            path = Path(folder or cache_folder()) / file_name(product, recipe)
+            written[path.name] = weights.write(path, product.parameters, header)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return list(written.values())
+
+
+def family(parameters: Parameters) -> str:
+    """Which phases parameters were trained behind: a digest of them, or ``designed`` if every drop had its own."""
+    if "phi_f" not in parameters:
+        return "designed"
+    return hashlib.sha256(np.ascontiguousarray(parameters["phi_f"], np.float32).tobytes()).hexdigest()[:16]
+
+
+def file_name(product: Product, recipe: Recipe) -> str:
+    """A readable name that differs for whatever needs other weights."""
+    kind = product.component.replace("/", "_")
+    told = [str(product.architecture[name]) for name in ("training", "inverse") if name in product.architecture]
+    dims = [f"{short}{product.dims[name]}" for name, short in (("num_rf", "rf"), ("num_users", "k")) if name in product.dims]
+    return f"{'-'.join([kind, *told, *dims, recipe.digest[:8]])}.safetensors"
+
+
+def _of_first_users(component: str, parameters: Parameters, users: int) -> Parameters:
+    """Parameters from a file as stages name them, for the first users."""
+    if component == "analog/learned_phases":
+        return parameters | {"phi_w": parameters["phi_w"][:users]}
+    if component == "estimator/cedun":
+        return prefixed("estimator", cedun.truncated(parameters, users, parameters["gamma"].shape[-1]))
+    return prefixed("digital", hbdun.first_users(parameters, users))
+
+
+def _stage(task: Any, recipe: Recipe, index: int, unfinished: Path, device: str, budget_s: float | None, told: Told | None) -> Trained:
+    """Train a stage, or read what it led to before the training was killed."""
+    stage = recipe.stages[index]
+    done, half = unfinished / f"{index}.safetensors", unfinished / f"{index}.half.safetensors"
+    finished = _read_finished(done)
+    if finished is not None:
+        return finished
+    result = train(
+        task,
+        stage.schedule.model_copy(update={"seed": recipe.seed + index}),
+        device=device,
+        budget_s=budget_s,
+        checkpoint=half,
+        report=None if told is None else lambda progress: told(index, stage.task, progress),
+    )
+    _write_finished(done, result)
+    return result
+
+
+_NUMBERS = ("untrained", "score", "steps", "skipped", "seconds")
+
+
+def _write_finished(path: Path, result: Trained) -> None:
+    from safetensors.numpy import save
+
+    told = {"numbers": json.dumps({name: getattr(result, name) for name in _NUMBERS})}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(save({name: np.ascontiguousarray(value) for name, value in result.parameters.items()}, metadata=told))
+    unfinished.replace(path)
+
+
+def _read_finished(path: Path) -> Trained | None:
+    from safetensors import safe_open
+
+    if not path.exists():
+        return None
+    with safe_open(str(path), framework="numpy") as file:
+        parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return Trained(parameters, **json.loads(file.metadata()["numbers"]))
+
+
+def _header(recipe: Recipe, index: int, product: Product, result: Trained, score: dict[str, Any], behind: str) -> Header:
+    stages: Sequence[Stage] = recipe.stages[: index + 1]
+    trained = {
+        "stages": [{"task": stage.task, "steps": stage.schedule.steps, "learning_rate": stage.schedule.learning_rate} for stage in stages],
+        "steps": result.steps,
+        "skipped": result.skipped,
+        "family": behind,
+    }
+    return Header(
+        product.component,
+        dict(product.architecture),
+        dict(product.dims),
+        dict(product.statistics),
+        product.snr_db,
+        trained,
+        recipe.seed,
+        score,
+    )

@@ -1,0 +1,288 @@
+"""Parameters of networks on disk: safetensors with a header that says what they are for.
+
+Nothing here executes what it reads: arrays and JSON only. A file that does not fit is refused with one sentence.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from csisim import __version__
+from csisim.errors import CsisimError
+from csisim.registry import Component
+
+Parameters = dict[str, np.ndarray]
+#: untrained parameters for given dims
+Template = Callable[[Mapping[str, int]], Mapping[str, np.ndarray]]
+
+#: weights that come with the package
+SHIPPED = Path(__file__).parent / "data" / "weights"
+_KEY = "csisim"
+
+
+#: ``weights`` of a component that is meant to run as it is before any training
+UNTRAINED = "untrained"
+
+
+class WeightsError(CsisimError):
+    """Weights that cannot be read, or that were made for something else."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file of weights says about itself.
+
+    Attributes
+    ----------
+    component : str
+        Room and kind, e.g. ``digital/hbdun``.
+    architecture : dict
+        The settings that decide which parameters there are.
+    dims : dict
+        Sizes by their names in a scenario (``num_rf``, ``num_users``, ...). With ``num_users`` users trained, fewer can be served.
+    statistics : dict
+        The channel that it was trained on, as in a scenario.
+    snr_db : float
+    recipe : dict
+        How it was trained.
+    seed : int
+    score : dict
+        ``untrained``, ``trained``, ``reference`` (numbers) and ``unit``, on the validation set.
+    version : str
+        Of csisim.
+    """
+
+    component: str
+    architecture: dict[str, Any]
+    dims: dict[str, int]
+    statistics: dict[str, Any]
+    snr_db: float
+    recipe: dict[str, Any]
+    seed: int
+    score: dict[str, Any]
+    version: str = field(default=__version__)
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a component asks of weights; ``None`` asks nothing. ``num_users`` is the least number of users, all else is exact."""
+
+    component: str
+    architecture: Mapping[str, Any]
+    dims: Mapping[str, int]
+    statistics: Mapping[str, Any] | None = None
+    snr_db: float | None = None
+
+    def complaint(self, header: Header) -> str | None:
+        """The first thing about a file that does not fit; any SNR does (:func:`find` prefers the nearest)."""
+        if header.component != self.component:
+            return f"it is for {header.component}, wanted is {self.component}"
+        for name, wanted in self.architecture.items():
+            if header.architecture.get(name) != wanted:
+                return f"its {name} is {header.architecture.get(name)}, wanted is {wanted}"
+        for name, wanted in self.dims.items():
+            there = header.dims.get(name)
+            if there is None or (there < wanted if name == "num_users" else there != wanted):
+                return f"it was trained for {name} {there}, wanted is {wanted}"
+        if self.statistics is not None and dict(header.statistics) != dict(self.statistics):
+            changed = sorted(
+                name for name in {*header.statistics, *self.statistics} if header.statistics.get(name) != self.statistics.get(name)
+            )
+            return f"it was trained on a channel with other {', '.join(changed)}"
+        return None
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a scenario tells its learned components about where they will work.
+
+    Attributes
+    ----------
+    dims : dict
+        All sizes of the link by their names in a scenario, and ``pilot_length``.
+    statistics : dict
+        The channel, but for how it evolves from slot to slot.
+    snr_db : float
+    shared_statistics : bool
+        Whether all drops have the same statistics.
+    """
+
+    dims: Mapping[str, int]
+    statistics: Mapping[str, Any]
+    snr_db: float
+    shared_statistics: bool
+
+    def need(self, component: str, architecture: Mapping[str, Any], *sizes: str) -> Need:
+        """What a component needs that depends on these sizes."""
+        return Need(component, architecture, {name: self.dims[name] for name in sizes}, self.statistics, self.snr_db)
+
+
+class Learned(Component):
+    """Settings of a component that is trained. All fields but these decide which parameters there are."""
+
+    weights: str | None = Field(None, description="file of weights, or untrained; null takes shipped or cached ones, or trains")
+    budget_s: float = Field(120.0, gt=0, description="seconds of training if there are no weights that fit")
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """The settings that weights must agree with."""
+        return self.model_dump(mode="json", exclude={"kind", "weights", "budget_s"})
+
+    def need(self, circumstances: Circumstances) -> Need | None:
+        """The weights that are wanted there; None if it can do without (every learned component says for itself)."""
+        raise NotImplementedError
+
+
+def parameters_of(config: Learned, room: str, dims: Mapping[str, int], template: Template) -> Parameters:
+    """The parameters that a component runs with, for at least ``dims["num_users"]`` users.
+
+    Raises
+    ------
+    WeightsError
+        If the file that the configuration names does not fit, or if it names none and none is found.
+    """
+    if config.weights == UNTRAINED:
+        return dict(template(dims))
+    need = Need(f"{room}/{config.kind}", config.architecture, dims)
+    path = config.weights or find(need)
+    if path is None:
+        sizes = ", ".join(f"{name} {size}" for name, size in dims.items())
+        raise WeightsError(
+            f"{need.component}: no weights for {sizes}; `csisim train SCENARIO` makes them, weights: {UNTRAINED} does without"
+        )
+    return load(path, need, template)
+
+
+def write(path: str | Path, parameters: Mapping[str, np.ndarray], header: Header) -> Path:
+    """Write weights in one piece: the file is complete or not there."""
+    from safetensors.numpy import save
+
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {name: np.ascontiguousarray(_narrow(value)) for name, value in parameters.items()}
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    unfinished.write_bytes(save(arrays, metadata={_KEY: json.dumps(asdict(header), sort_keys=True)}))
+    os.replace(unfinished, target)
+    return target
+
+
+def read_header(path: str | Path) -> Header:
+    """What a file says about itself.
+
+    Raises
+    ------
+    WeightsError
+        If it cannot be read, or says nothing that csisim understands.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            told = json.loads((file.metadata() or {})[_KEY])
+        return Header(**{item.name: told[item.name] for item in fields(Header)})
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such file of weights") from error
+    except OSError as error:
+        raise WeightsError(f"{path}: {error.strerror or error}") from error
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: not weights of csisim, or damaged ({error})") from error
+
+
+def read(path: str | Path) -> tuple[Header, Parameters]:
+    """A file of weights, whatever it is for.
+
+    Raises
+    ------
+    WeightsError
+        If it is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    header = read_header(path)
+    try:
+        parameters: Parameters = load_file(str(path))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path}: damaged ({error})") from error
+    for name, value in parameters.items():
+        if not np.isfinite(value).all():
+            raise WeightsError(f"{path}: damaged: {name} is not finite")
+    return header, parameters
+
+
+def load(path: str | Path, need: Need, template: Template) -> Parameters:
+    """Parameters from a file that fits.
+
+    Parameters
+    ----------
+    path : path
+    need : Need
+        What the component wants.
+    template : callable
+        Untrained parameters for the file's dims: names and shapes must be the same.
+
+    Raises
+    ------
+    WeightsError
+        If the file is damaged or does not fit.
+    """
+    header, parameters = read(path)
+    complaint = need.complaint(header)
+    if complaint is not None:
+        raise WeightsError(f"{path}: these weights do not fit: {complaint}")
+    wanted = template(header.dims)
+    if set(wanted) != set(parameters):
+        raise WeightsError(f"{path}: damaged: its parameters are {', '.join(sorted(parameters))}, not {', '.join(sorted(wanted))}")
+    for name, value in parameters.items():
+        if value.shape != np.shape(wanted[name]):
+            raise WeightsError(f"{path}: damaged: {name} has shape {value.shape}, not {np.shape(wanted[name])}")
+    return parameters
+
+
+def find(need: Need, family: str | None = None) -> Path | None:
+    """Weights that fit; None if there are none.
+
+    The nearest SNR comes first, then those of the ``family`` asked for (parameters that were trained behind the same phases belong
+    together, ``recipe["family"]`` in the header), then those for the fewest users, then shipped ones.
+    """
+    fitting = []
+    for order, path in enumerate(_candidates()):
+        try:
+            header = read_header(path)
+        except WeightsError:
+            continue  # somebody else's file in the cache, or one from another version
+        if need.complaint(header) is None:
+            distance = 0.0 if need.snr_db is None else abs(header.snr_db - need.snr_db)
+            stranger = family is not None and header.recipe.get("family") != family
+            fitting.append((distance, stranger, header.dims.get("num_users", 0), order, path))
+    return min(fitting)[-1] if fitting else None
+
+
+def cache_folder() -> Path:
+    """Where trained weights are kept: ``$CSISIM_CACHE``, or a folder ``csisim`` where the platform keeps such things."""
+    if own := os.environ.get("CSISIM_CACHE"):
+        return Path(own)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "csisim"
+
+
+def _candidates() -> Iterator[Path]:
+    for folder in (SHIPPED, cache_folder()):
+        yield from sorted(folder.glob("*.safetensors"))
+
+
+def _narrow(value: np.ndarray) -> np.ndarray:
+    """Single precision: that is what networks are trained and shipped in."""
+    return np.asarray(value, np.complex64 if np.iscomplexobj(value) else np.float32)

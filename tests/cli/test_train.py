@@ -1,0 +1,95 @@
+"""``csisim train`` on recipes and scenarios, and ``csisim run`` with components that need weights."""
+
+import pytest
+from click.testing import CliRunner
+
+from csisim.cli import main
+from csisim.weights import read_header
+
+RECIPE = """
+link:
+  system: {num_tx: 16, num_rf: 4, num_rx: 8, num_rx_rf: 2, num_users: 2, num_streams: 2}
+  channel: {kind: mmwave_clusters, statistics: iid_angles}
+stages:
+  - {task: hybrid, schedule: {steps: 4, validate_every: 2}, settings: {batch: 4, validation: 8}}
+"""
+SCENARIO = """
+name: learned
+drops: 2
+system: {num_tx: 16, num_rf: 4, num_rx: 8, num_rx_rf: 2, num_users: 2, num_streams: 2}
+channel: {kind: mmwave_clusters, statistics: iid_angles}
+clock: {slots_per_frame: 2, frames: 2}
+schemes:
+  - name: joint
+    timescale: offline
+    num_samples: 0
+    estimator: {kind: cedun, training: joint, budget_s: 0.5}
+    analog: {kind: learned_phases, budget_s: 0.5}
+    digital: {kind: hbdun, training: joint, budget_s: 0.5}
+"""
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CSISIM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def csisim(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_a_recipe_leaves_weights_and_tells_their_scores(tmp_path):
+    file = tmp_path / "recipe.yaml"
+    file.write_text(RECIPE)
+    done = csisim("train", file, "-o", tmp_path / "out", "--budget", "1m", "--seed", "3", "--set", "link.system.num_users=1")
+    assert done.exit_code == 0, done.output
+    assert "hybrid  step 4/4" in done.stderr
+    written = sorted((tmp_path / "out").glob("*.safetensors"))
+    assert len(written) == 2
+    assert all(str(path) in done.stdout for path in written)
+    assert {(read_header(path).seed, read_header(path).dims["num_users"]) for path in written} == {(3, 1)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing"], "no such recipe"),
+        (["kang2022_joint", "--budget", "soon"], "no time such as"),
+        (["kang2022_joint", "--device", "abacus"], "abacus"),
+        (["kang2022_joint", "--set", "seed.a=1"], "holds no fields"),
+    ],
+)
+def test_mistakes_are_told(arguments, said):
+    done = csisim("train", *arguments)
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_a_run_trains_what_is_missing_says_so_and_finds_it_again(tmp_path, cache):
+    file = tmp_path / "scenario.yaml"
+    file.write_text(SCENARIO)
+    first = csisim("run", file, "-o", tmp_path / "results", "-j", "1")
+    assert first.exit_code == 0, first.output
+    assert "no weights for estimator/cedun, analog/learned_phases, digital/hbdun of joint (training for at most 0 s)" in first.stderr
+    again = csisim("run", file, "-o", tmp_path / "results", "-j", "1")
+    assert "nothing to compute" in again.stderr
+    assert "all weights are there" in csisim("train", file).stderr
+    # other weights are another record: the key follows from the content of the files
+    for path in cache.glob("*.safetensors"):
+        path.unlink()
+    assert "1 records computed" in csisim("run", file, "-o", tmp_path / "results", "-j", "1").stderr
+    assert csisim("repro", "-o", tmp_path / "results", "").stdout.count("as on record") == 1
+
+
+def test_weights_for_other_sizes_are_refused_before_anything_runs(tmp_path, cache):
+    recipe, scenario = tmp_path / "recipe.yaml", tmp_path / "scenario.yaml"
+    recipe.write_text(RECIPE)
+    csisim("train", recipe, "-o", tmp_path)
+    digital = next(tmp_path.glob("digital*"))
+    scheme = f"analog: random\n    digital: {{kind: hbdun, weights: {digital.name}}}"
+    scenario.write_text(SCENARIO.split("    estimator")[0] + f"    estimator: ls\n    {scheme}\n")
+    assert csisim("validate", scenario).exit_code == 0
+    wrong = csisim("run", scenario, "--set", "system.num_rf=8")
+    assert wrong.exit_code == 2
+    assert "num_rf 4, wanted is 8" in wrong.output

@@ -1,0 +1,139 @@
+"""Learned optimisers: Theorem 1 of Ma 2024, and the pieces of Csi-L2O."""
+
+import numpy as np
+import pytest
+
+from csisim.registry import configure
+
+torch = pytest.importorskip("torch")
+l2o = pytest.importorskip("csisim.feedback.nets.l2o")
+
+PENALTY = 0.05
+
+
+@pytest.fixture(scope="module")
+def problem():
+    """A lasso with 96 unknowns and its solution by many ISTA steps, in double precision."""
+    net = configure("codec", {"kind": "ms4l2o", "reduction": 2, "penalty": PENALTY}).network(8, 6).double()
+    torch.manual_seed(0)
+    truth = torch.zeros(4, 96, dtype=torch.float64)
+    truth[:, torch.randperm(96)[:10]] = torch.randn(4, 10, dtype=torch.float64)
+    matrix = net.encoder.matrix
+    code = truth @ matrix.T
+    step = 1 / l2o.largest_eigenvalue(matrix)
+    x = torch.zeros_like(truth)
+    for _ in range(20_000):
+        x = l2o.soft_threshold(x - step * ((x @ matrix.T - code) @ matrix), step * PENALTY)
+    return net, matrix, code, x
+
+
+def objective(x, matrix, code):
+    return 0.5 * ((x @ matrix.T - code) ** 2).sum() + PENALTY * x.abs().sum()
+
+
+def with_rule(seed, iterations):
+    """A decoder whose LSTM has random weights, offsets included."""
+    torch.manual_seed(seed)
+    decoder = configure("codec", {"kind": "ms4l2o", "reduction": 2, "penalty": PENALTY, "iterations": iterations}).network(8, 6).decoder
+    return decoder.double()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_solution_stays(problem, seed):
+    """Theorem 1, eq. 21: whatever the LSTM says, as long as its offsets are gone."""
+    _, matrix, code, solution = problem
+    with torch.inference_mode():
+        moved = with_rule(seed, 5).solve(code, matrix, start=solution)
+    assert (moved - solution).norm() < 1e-6 * solution.norm()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_residual_falls_beyond_the_trained_iterations(problem, seed):
+    """Offsets of the LSTM fade after the trained ten iterations, and the iteration converges to the solution."""
+    _, matrix, code, solution = problem
+    decoder = with_rule(seed, 400)
+    for head in decoder.rule.lstm.heads[3:]:
+        torch.nn.init.normal_(head.weight, std=0.05)
+    with torch.inference_mode():
+        end = decoder.solve(code, matrix)
+    residuals = decoder.rule.residuals
+    assert residuals[39] < 0.5 * residuals[9]
+    assert residuals[-1] < 1e-3 * residuals[9]
+    best = objective(solution, matrix, code)
+    assert objective(end, matrix, code) < best * 1.001
+
+
+def test_untrained_it_beats_ista_with_as_many_iterations(problem):
+    _, matrix, code, solution = problem
+    with torch.inference_mode():
+        learned = with_rule(0, 10).solve(code, matrix)
+        step = 1 / l2o.largest_eigenvalue(matrix)
+        x = step * code @ matrix
+        for _ in range(10):
+            x = l2o.soft_threshold(x - step * ((x @ matrix.T - code) @ matrix), step * PENALTY)
+    best = objective(solution, matrix, code)
+    assert objective(learned, matrix, code) - best < objective(x, matrix, code) - best
+
+
+def test_every_coordinate_has_the_same_rule():
+    """The LSTM knows no positions: permuted coordinates give permuted parameters, and problems of any size fit."""
+    lstm = l2o.CoordinateLstm()
+    torch.manual_seed(0)
+    x, gradient = torch.randn(2, 3, 20)
+    order = torch.randperm(20)
+    with torch.inference_mode():
+        straight, _ = lstm(x, gradient, [])
+        permuted, _ = lstm(x[:, order], gradient[:, order], [])
+        lstm(torch.randn(1, 777), torch.randn(1, 777), [])
+    for a, b in zip(straight, permuted, strict=True):
+        torch.testing.assert_close(a[:, order], b)
+    assert (straight.p > 0).all()
+    assert (straight.a > 0).all()
+
+
+def test_the_largest_eigenvalue_is_not_underestimated():
+    for shape in ((8, 96), (48, 96)):
+        matrix = torch.from_numpy(np.random.default_rng(0).standard_normal(shape))
+        exact = torch.linalg.matrix_norm(matrix, 2) ** 2
+        assert exact <= l2o.largest_eigenvalue(matrix) < 1.2 * exact
+
+
+@pytest.fixture(scope="module")
+def net():
+    torch.manual_seed(0)
+    return configure("codec", {"kind": "csi_l2o", "reduction": 4, "iterations": 3, "trained_iterations": 3}).network(8, 6)
+
+
+class TestCsiL2o:
+    def test_rows_are_delays(self, net):
+        image = torch.arange(2 * 8 * 6.0).reshape(1, 2, 8, 6)
+        rows = net.decoder.rows(image.flatten(1))
+        assert rows.shape == (1, 6, 16)
+        torch.testing.assert_close(rows[0, 4], torch.cat([image[0, 0, :, 4], image[0, 1, :, 4]]))
+        torch.testing.assert_close(net.decoder.unrowed(rows), image.flatten(1))
+
+    def test_the_transform_keeps_a_fifth(self):
+        transform = configure("codec", {"kind": "csi_l2o"}).network(32, 32).decoder.transform
+        assert transform.kept == 51
+        seen = []
+        transform.inverse_net.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        with torch.inference_mode():
+            transform(torch.randn(2, 32, 64), torch.tensor(0.0))
+        assert ((seen[0] != 0).sum(dim=-1) <= 51).all()
+
+    def test_the_encoder_is_one_matrix(self, net):
+        x = torch.randn(3, 2, 8, 6)
+        torch.testing.assert_close(net.encode(x), x.flatten(1) @ net.encoder.matrix.T)
+        torch.testing.assert_close(net.encode(2 * x), 2 * net.encode(x))
+
+    def test_a_few_steps_of_its_loss_go_down(self, net):
+        torch.manual_seed(1)
+        x = torch.randn(16, 2, 8, 6)
+        optimiser = torch.optim.Adam(net.parameters(), 3e-3)
+        losses = []
+        for _ in range(25):
+            optimiser.zero_grad()
+            losses.append(net.loss(x))
+            losses[-1].backward()
+            optimiser.step()
+        assert losses[-1] < 0.9 * losses[0]

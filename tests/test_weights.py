@@ -1,0 +1,76 @@
+"""Weights are found by what they are for, and refused when they are for something else or damaged."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from csisim import weights
+from csisim.weights import Header, Need, WeightsError
+
+HEADER = Header("digital/net", {"layers": 2}, {"num_rf": 8, "num_users": 6}, {"kind": "rayleigh"}, 10.0, {"steps": 3}, 7, {"trained": 1.0})
+NEED = Need("digital/net", {"layers": 2}, {"num_rf": 8, "num_users": 4})
+
+
+def parameters(dims):
+    rng = np.random.default_rng(0)
+    return {"T": (rng.normal(size=(dims["num_users"], 3)) * (1 + 1j)).astype(np.complex64), "mu": np.ones(2, np.float32)}
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.setenv("CSISIM_CACHE", str(tmp_path))
+    return weights.write(tmp_path / "net.safetensors", parameters(HEADER.dims), HEADER)
+
+
+def test_what_is_written_is_read(file):
+    read = weights.load(file, NEED, parameters)
+    assert read["T"].dtype == np.complex64
+    assert all(np.array_equal(read[name], value) for name, value in parameters(HEADER.dims).items())
+    assert weights.read_header(file) == HEADER
+
+
+@pytest.mark.parametrize(
+    ("need", "said"),
+    [
+        (replace(NEED, component="digital/other"), "digital/net"),
+        (replace(NEED, architecture={"layers": 3}), "layers"),
+        (replace(NEED, dims={"num_rf": 16}), "num_rf 8, wanted is 16"),
+        (replace(NEED, dims={"num_users": 7}), "num_users"),
+        (replace(NEED, statistics={"kind": "trace"}), "kind"),
+    ],
+)
+def test_a_mismatch_is_refused_with_its_reason(file, need, said):
+    with pytest.raises(WeightsError, match=said):
+        weights.load(file, need, parameters)
+    assert weights.find(need) != file
+
+
+def test_damaged_and_foreign_files_are_refused(file, tmp_path):
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) - 7])
+    with pytest.raises(WeightsError, match="damaged"):
+        weights.load(file, NEED, parameters)
+    file.write_bytes(b"\x80\x04pickle" * 20)
+    with pytest.raises(WeightsError, match="damaged"):
+        weights.read_header(file)
+    with pytest.raises(WeightsError, match="no such file"):
+        weights.read_header(tmp_path / "nothing.safetensors")
+    assert weights.find(NEED) is None
+
+
+def test_parameters_of_other_names_or_shapes_are_refused(file):
+    with pytest.raises(WeightsError, match="shape"):
+        weights.load(file, NEED, lambda dims: parameters(dims) | {"mu": np.ones(3, np.float32)})
+    with pytest.raises(WeightsError, match="parameters"):
+        weights.load(file, NEED, lambda dims: {"T": parameters(dims)["T"]})
+    broken = parameters(HEADER.dims) | {"mu": np.array([1, np.nan], np.float32)}
+    weights.write(file, broken, HEADER)
+    with pytest.raises(WeightsError, match="finite"):
+        weights.load(file, NEED, parameters)
+
+
+def test_the_nearest_snr_is_found(file, tmp_path):
+    weights.write(tmp_path / "low.safetensors", parameters(HEADER.dims), replace(HEADER, snr_db=0.0))
+    assert weights.find(replace(NEED, snr_db=2.0)).name == "low.safetensors"
+    assert weights.find(replace(NEED, snr_db=20.0)).name == "net.safetensors"

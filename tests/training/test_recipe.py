@@ -1,0 +1,140 @@
+"""Tasks and recipes: what they make fits its component, keeps the constraints, and is found again."""
+
+import numpy as np
+import pytest
+
+from csisim import weights
+from csisim.acquisition.cedun import unit_pilots
+from csisim.beamforming.analog.projection import beamformer
+from csisim.errors import CsisimError
+from csisim.registry import build, configure
+from csisim.training.base import part
+from csisim.training.recipe import PACKAGED, Recipe, read_recipe, run_recipe
+
+SYSTEM = {"num_tx": 16, "num_rf": 4, "num_rx": 8, "num_rx_rf": 2, "num_users": 2, "num_streams": 2, "snr_db": 10.0}
+IID = {"kind": "mmwave_clusters", "statistics": "iid_angles"}
+FIXED = {"kind": "mmwave_clusters", "statistics": "fixed_clusters"}
+
+
+def stage(task, steps=4, rate=0.005, **settings):
+    settings = {"batch": 4, "validation": 16} | settings
+    return {"task": task, "schedule": {"steps": steps, "learning_rate": rate, "validate_every": 2}, "settings": settings}
+
+
+def recipe(*stages, channel=IID, **fields):
+    return Recipe.model_validate({"link": {"system": SYSTEM, "channel": channel}, "stages": list(stages)} | fields)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CSISIM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def components(paths):
+    return sorted((header.component, header.architecture.get("training")) for header, _ in map(weights.read, paths))
+
+
+def test_two_stages_make_weights_that_fit_their_components(tmp_path):
+    paths = run_recipe(recipe(stage("hybrid"), stage("separate"), stage("joint", rate=0.001)), tmp_path)
+    assert components(paths) == [
+        ("analog/learned_phases", None),
+        ("digital/hbdun", "joint"),
+        ("digital/hbdun", "separate"),
+        ("estimator/cedun", "joint"),
+        ("estimator/cedun", "separate"),
+    ]
+    headers = [weights.read_header(path) for path in paths]
+    assert len({header.recipe["family"] for header in headers}) == 1
+    assert all(header.score["trained"] >= header.score["untrained"] for header in headers)
+    assert all(np.isfinite(header.score["reference"]) for header in headers)
+    for header, path in zip(headers, paths, strict=True):
+        room, kind = header.component.split("/")
+        fields = {name: value for name, value in header.architecture.items() if name != "steps"}
+        component = build(room, configure(room, {"kind": kind, "weights": str(path)} | fields))
+        if room == "digital":
+            channel = np.random.default_rng(0).standard_normal((3, 2, 1, 2, 4)).astype(np.complex64)
+            from csisim.phy.dims import PowerBudget
+
+            precoder, _ = component.design(channel, 0.1, PowerBudget("per_user", 4.0), 2)
+            np.testing.assert_allclose(np.linalg.norm(precoder, axis=(-2, -1)) ** 2, 2.0, rtol=1e-4)
+
+
+def test_constraints_hold_after_training():
+    tried = recipe(stage("one_stage", rate=0.1))
+    task = tried.task(0, {})
+    from csisim.training.base import Schedule
+    from csisim.training.loop import train
+
+    trained = train(task, Schedule(steps=5, learning_rate=0.1, validate_every=1)).parameters
+    np.testing.assert_allclose(np.abs(beamformer(trained["phi_f"])), 0.25, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(unit_pilots(part("estimator", trained)), axis=0), 1.0, rtol=1e-5)
+
+
+def test_a_recipe_is_deterministic_and_resumes_after_a_kill(tmp_path):
+    tried = recipe(stage("hybrid"), stage("separate"))
+
+    class Killed(Exception):
+        pass
+
+    def die(index, task, progress):
+        if index == 1 and progress.step == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run_recipe(tried, tmp_path / "a", told=die)
+    resumed, whole = run_recipe(tried, tmp_path / "a"), run_recipe(tried, tmp_path / "b")
+    for one, other in zip(resumed, whole, strict=True):
+        first, second = weights.read(one)[1], weights.read(other)[1]
+        assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_transfer_begins_with_the_files_it_names(tmp_path):
+    first = run_recipe(recipe(stage("hybrid", steps=6, rate=0.02)), tmp_path / "a")
+    begun = recipe(stage("hybrid"), channel=IID | {"max_angle_deg": 80}, start=[str(path) for path in first])
+    start = begun.learned_before()
+    task = begun.task(0, start)
+    assert all(np.array_equal(task.initial()[name], start[name]) for name in start)
+    assert begun.digest != recipe(stage("hybrid"), channel=IID | {"max_angle_deg": 80}).digest
+    other = Recipe.model_validate({"link": {"system": SYSTEM | {"num_rf": 8}}, "stages": [stage("hybrid")], "start": [str(first[0])]})
+    with pytest.raises(CsisimError, match="num_rf"):
+        other.learned_before()
+
+
+def test_drops_with_statistics_of_their_own_train_digital_layers_alone(tmp_path, monkeypatch):
+    from csisim.training import data
+
+    monkeypatch.setattr(data.BehindDesigns.__init__, "__defaults__", (32, 2))
+    paths = run_recipe(recipe(stage("digital"), stage("separate"), channel=FIXED), tmp_path)
+    assert components(paths) == [("digital/hbdun", "separate"), ("estimator/cedun", "separate")]
+    with pytest.raises(CsisimError, match="task: digital"):
+        recipe(stage("hybrid"), channel=FIXED).task(0, {})
+
+
+def test_black_boxes(tmp_path):
+    stages = [stage("hybrid"), stage("fc_joint", 2), stage("fc_estimator", 60), stage("fc_digital", 60)]
+    for one in stages[1:]:
+        one["settings"] |= {"estimator": {"kind": "fc_net", "hidden": 32}, "digital": {"kind": "fc_net", "hidden": 32}, "batch": 32}
+    paths = run_recipe(recipe(*stages), tmp_path)
+    scores = {header.component: header.score for header, _ in map(weights.read, paths)}
+    assert {"estimator/fc_net", "digital/fc_net"} <= set(scores)
+    assert scores["digital/fc_net"]["trained"] > scores["digital/fc_net"]["untrained"]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_packaged_recipes_are_valid(path):
+    assert read_recipe(path.stem).stages
+    assert read_recipe(str(path)).digest == read_recipe(path.stem).digest
+
+
+def test_what_is_wrong_with_a_recipe_is_told(tmp_path):
+    with pytest.raises(CsisimError, match=r"packaged ones: .*kang2022_joint"):
+        read_recipe("nothing")
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("link: {}\nstages: []\n")
+    with pytest.raises(CsisimError, match="stages"):
+        read_recipe(str(bad))
+    with pytest.raises(CsisimError, match="unknown task 'magic'"):
+        recipe(stage("magic")).task(0, {})
+    with pytest.raises(CsisimError, match=r"stages.0 \(hybrid\): colour"):
+        recipe(stage("hybrid", colour=1)).task(0, {})
