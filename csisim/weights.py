@@ -3,20 +3,22 @@
 Nothing here executes what it reads: arrays and JSON only. A file that does not fit is refused with one sentence.
 """
 
+import hashlib
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from csisim import __version__
 from csisim.errors import CsisimError
-from csisim.registry import Component
+from csisim.registry import Component, component
 
 Parameters = dict[str, np.ndarray]
 #: untrained parameters for given dims
@@ -24,8 +26,8 @@ Template = Callable[[Mapping[str, int]], Mapping[str, np.ndarray]]
 
 #: weights that come with the package
 SHIPPED = Path(__file__).parent / "data" / "weights"
-_KEY = "csisim"
-
+#: keys of a file's metadata: the header, and the checksum of the parameters (files of older versions have none)
+_KEY, _CHECKSUM = "csisim", "sha256"
 
 #: ``weights`` of a component that is meant to run as it is before any training
 UNTRAINED = "untrained"
@@ -91,12 +93,31 @@ class Need:
             there = header.dims.get(name)
             if there is None or (there < wanted if name == "num_users" else there != wanted):
                 return f"it was trained for {name} {there}, wanted is {wanted}"
-        if self.statistics is not None and dict(header.statistics) != dict(self.statistics):
-            changed = sorted(
-                name for name in {*header.statistics, *self.statistics} if header.statistics.get(name) != self.statistics.get(name)
-            )
-            return f"it was trained on a channel with other {', '.join(changed)}"
-        return None
+        if self.statistics is None:
+            return None
+        trained, asked = _chosen(header.statistics), _chosen(self.statistics)
+        changed = sorted(name for name in {*trained, *asked} if trained.get(name) != asked.get(name))
+        return f"it was trained on a channel with other {', '.join(changed)}" if changed else None
+
+
+#: a scenario's pilots, unless it asks for others
+_PILOTS = {"power": "per_rf_chain", "add_up": False}
+
+
+def _chosen(statistics: Mapping[str, Any]) -> dict[str, Any]:
+    """Statistics without the fields at their defaults: weights from before a field was there were trained at its default."""
+    defaults = _channel_defaults(str(statistics.get("kind"))) | {"pilots": _PILOTS}
+    return {name: value for name, value in statistics.items() if name == "kind" or name not in defaults or defaults[name] != value}
+
+
+@cache
+def _channel_defaults(kind: str) -> dict[str, Any]:
+    try:
+        fields_of = component("channel", kind).Config
+    except KeyError:  # a plugin that is not installed here
+        return {}
+    defaults: dict[str, Any] = fields_of.model_construct().model_dump(mode="json", warnings=False)
+    return defaults
 
 
 @dataclass(frozen=True)
@@ -112,16 +133,20 @@ class Circumstances:
     snr_db : float
     shared_statistics : bool
         Whether all drops have the same statistics.
+    pilots : dict
+        What decides the noise on an estimate beside the SNR: what has power P, and whether all users' pilots add up.
     """
 
     dims: Mapping[str, int]
     statistics: Mapping[str, Any]
     snr_db: float
     shared_statistics: bool
+    pilots: Mapping[str, Any]
 
-    def need(self, component: str, architecture: Mapping[str, Any], *sizes: str) -> Need:
-        """What a component needs that depends on these sizes."""
-        return Need(component, architecture, {name: self.dims[name] for name in sizes}, self.statistics, self.snr_db)
+    def need(self, component: str, architecture: Mapping[str, Any], *sizes: str, pilots: bool = False) -> Need:
+        """What a component needs that depends on these sizes and, if told so, on how strong pilots are received."""
+        statistics = {**self.statistics, "pilots": dict(self.pilots)} if pilots else self.statistics
+        return Need(component, architecture, {name: self.dims[name] for name in sizes}, statistics, self.snr_db)
 
 
 class Learned(Component):
@@ -129,6 +154,14 @@ class Learned(Component):
 
     weights: str | None = Field(None, description="file of weights, or untrained; null takes shipped or cached ones, or trains")
     budget_s: float = Field(120.0, gt=0, description="seconds of training if there are no weights that fit")
+
+    @field_validator("weights")
+    @classmethod
+    def _is_a_file(cls, weights: str | None) -> str | None:
+        """By its suffix a file is known: its path is then relative to the scenario, its content part of a record's key."""
+        if weights not in (None, UNTRAINED) and not str(weights).endswith(".safetensors"):
+            raise ValueError(f"{weights!r} is neither a .safetensors file nor {UNTRAINED}")
+        return weights
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -166,33 +199,34 @@ def write(path: str | Path, parameters: Mapping[str, np.ndarray], header: Header
 
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {name: np.ascontiguousarray(_narrow(value)) for name, value in parameters.items()}
+    arrays = {name: np.ascontiguousarray(value if value.dtype == np.float16 else _narrow(value)) for name, value in parameters.items()}
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    unfinished.write_bytes(save(arrays, metadata={_KEY: json.dumps(asdict(header), sort_keys=True)}))
+    told = {_KEY: json.dumps(asdict(header), sort_keys=True), _CHECKSUM: _checksum(arrays)}
+    unfinished.write_bytes(save(arrays, metadata=told))
     os.replace(unfinished, target)
     return target
 
 
 def read_header(path: str | Path) -> Header:
-    """What a file says about itself.
+    """What a whole file says about itself; remembered while the file stays the same.
 
     Raises
     ------
     WeightsError
-        If it cannot be read, or says nothing that csisim understands.
+        If it cannot be read, is damaged, or says nothing that csisim understands.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(str(path), framework="numpy") as file:
-            told = json.loads((file.metadata() or {})[_KEY])
-        return Header(**{item.name: told[item.name] for item in fields(Header)})
+        status = os.stat(path)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such file of weights") from error
     except OSError as error:
         raise WeightsError(f"{path}: {error.strerror or error}") from error
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: not weights of csisim, or damaged ({error})") from error
+    return _read_header(str(path), status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _read_header(path: str, number: int, size: int, changed_ns: int) -> Header:
+    return read(path)[0]
 
 
 def read(path: str | Path) -> tuple[Header, Parameters]:
@@ -201,16 +235,25 @@ def read(path: str | Path) -> tuple[Header, Parameters]:
     Raises
     ------
     WeightsError
-        If it is damaged.
+        If it cannot be read, is damaged, or says nothing that csisim understands.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors import SafetensorError, safe_open
 
-    header = read_header(path)
     try:
-        parameters: Parameters = load_file(str(path))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path}: damaged ({error})") from error
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        told = json.loads(metadata[_KEY])
+        header = Header(**{item.name: told[item.name] for item in fields(Header)})
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such file of weights") from error
+    except OSError as error:
+        raise WeightsError(f"{path}: {error.strerror or error}") from error
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: not weights of csisim, or damaged ({error})") from error
+    if metadata.get(_CHECKSUM, _checksum(arrays)) != _checksum(arrays):
+        raise WeightsError(f"{path}: damaged: its parameters are not those that were written")
+    parameters = {name: _narrow(value) for name, value in arrays.items()}
     for name, value in parameters.items():
         if not np.isfinite(value).all():
             raise WeightsError(f"{path}: damaged: {name} is not finite")
@@ -249,8 +292,9 @@ def load(path: str | Path, need: Need, template: Template) -> Parameters:
 def find(need: Need, family: str | None = None) -> Path | None:
     """Weights that fit; None if there are none.
 
-    The nearest SNR comes first, then those of the ``family`` asked for (parameters that were trained behind the same phases belong
-    together, ``recipe["family"]`` in the header), then those for the fewest users, then shipped ones.
+    Shipped ones come first, whatever has been trained on this machine: a scenario gives the same numbers everywhere, and other
+    weights are named in it. Then the nearest SNR, then those of the ``family`` asked for (parameters that were trained behind the
+    same phases belong together, ``recipe["family"]`` in the header), then those for the fewest users.
     """
     fitting = []
     for order, path in enumerate(_candidates()):
@@ -261,7 +305,7 @@ def find(need: Need, family: str | None = None) -> Path | None:
         if need.complaint(header) is None:
             distance = 0.0 if need.snr_db is None else abs(header.snr_db - need.snr_db)
             stranger = family is not None and header.recipe.get("family") != family
-            fitting.append((distance, stranger, header.dims.get("num_users", 0), order, path))
+            fitting.append((path.parent != SHIPPED, distance, stranger, header.dims.get("num_users", 0), order, path))
     return min(fitting)[-1] if fitting else None
 
 
@@ -278,11 +322,20 @@ def cache_folder() -> Path:
     return base / "csisim"
 
 
+def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of named arrays."""
+    content = hashlib.sha256()
+    for name in sorted(arrays):
+        content.update(f"{name} {arrays[name].dtype} {arrays[name].shape} ".encode())
+        content.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return content.hexdigest()
+
+
 def _candidates() -> Iterator[Path]:
     for folder in (SHIPPED, cache_folder()):
         yield from sorted(folder.glob("*.safetensors"))
 
 
 def _narrow(value: np.ndarray) -> np.ndarray:
-    """Single precision: that is what networks are trained and shipped in."""
+    """Single precision: that is what networks are trained and run in; half precision on disk is what the writer asked for."""
     return np.asarray(value, np.complex64 if np.iscomplexobj(value) else np.float32)

@@ -29,3 +29,9 @@ def test_the_main_job_needs_no_training(tmp_path, monkeypatch):
         if cell.scenario.system.num_users <= 4 or cell.scenario.system.num_rf == 16:
             assert not missing(cell.scenario)
             assert supplied(cell.scenario).schemes[0].digital.weights in map(str, SHIPPED)
+
+
+def test_the_scenario_of_unfolded_networks_needs_no_training(tmp_path, monkeypatch):
+    monkeypatch.setenv("CSISIM_CACHE", str(tmp_path))
+    for cell in load_scenario(MAIN.with_name("unfolded.yaml")).cells:
+        assert not missing(cell.scenario)

@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from csisim import weights
+from csisim.beamforming.digital.hbdun import HbdunConfig
+from csisim.channel.mmwave import MmwaveClustersConfig
 from csisim.weights import Header, Need, WeightsError
 
 HEADER = Header("digital/net", {"layers": 2}, {"num_rf": 8, "num_users": 6}, {"kind": "rayleigh"}, 10.0, {"steps": 3}, 7, {"trained": 1.0})
@@ -59,6 +62,33 @@ def test_damaged_and_foreign_files_are_refused(file, tmp_path):
     assert weights.find(NEED) is None
 
 
+def test_a_changed_number_is_noticed(file):
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(WeightsError, match="not those that were written"):
+        weights.load(file, NEED, parameters)
+    with pytest.raises(WeightsError, match="not those that were written"):
+        weights.read_header(file)
+    assert weights.find(NEED) is None  # trained anew instead of found again and again
+
+
+def test_weights_from_before_a_field_of_the_channel_have_its_default():
+    whole = MmwaveClustersConfig().model_dump(mode="json", exclude={"fading"})
+    older = replace(HEADER, statistics={name: value for name, value in whole.items() if name != "k_factor_db"})
+    assert replace(NEED, statistics=whole).complaint(older) is None
+    usual, other = ({"power": power, "add_up": False} for power in ("per_rf_chain", "per_column"))
+    assert replace(NEED, statistics=whole | {"pilots": usual}).complaint(older) is None
+    assert "pilots" in replace(NEED, statistics=whole | {"pilots": other}).complaint(older)
+    assert "k_factor_db" in replace(NEED, statistics=whole | {"k_factor_db": 3.0}).complaint(older)
+
+
+@pytest.mark.parametrize("name", ["net", "net.pt", "net.yaml"])
+def test_weights_are_files_by_their_suffix(name):
+    with pytest.raises(ValidationError, match="safetensors"):
+        HbdunConfig(weights=name)
+
+
 def test_parameters_of_other_names_or_shapes_are_refused(file):
     with pytest.raises(WeightsError, match="shape"):
         weights.load(file, NEED, lambda dims: parameters(dims) | {"mu": np.ones(3, np.float32)})
@@ -74,3 +104,12 @@ def test_the_nearest_snr_is_found(file, tmp_path):
     weights.write(tmp_path / "low.safetensors", parameters(HEADER.dims), replace(HEADER, snr_db=0.0))
     assert weights.find(replace(NEED, snr_db=2.0)).name == "low.safetensors"
     assert weights.find(replace(NEED, snr_db=20.0)).name == "net.safetensors"
+
+
+def test_what_is_shipped_comes_before_what_was_trained_here(file, tmp_path, monkeypatch):
+    assert weights.find(NEED) == file
+    shipped = tmp_path / "shipped"
+    monkeypatch.setattr(weights, "SHIPPED", shipped)
+    shipped.mkdir()
+    far = weights.write(shipped / "far.safetensors", weights.load(file, NEED, parameters), replace(weights.read_header(file), snr_db=30.0))
+    assert weights.find(NEED) == far

@@ -38,7 +38,7 @@ class CedunConfig(Learned):
 
     def need(self, circumstances: Circumstances) -> Need:
         """One network for each number of RF chains and length of the pilots; six users' serves fewer."""
-        return circumstances.need("estimator/cedun", self.architecture, "num_users", "num_rx_rf", "num_rf", "pilot_length")
+        return circumstances.need("estimator/cedun", self.architecture, "num_users", "num_rx_rf", "num_rf", "pilot_length", pilots=True)
 
 
 class AffineMap(NamedTuple):
@@ -200,7 +200,7 @@ class Cedun:
 
     def _trained(self, pilots: np.ndarray) -> Parameters:
         dims = {"num_rf": pilots.shape[-2], "num_users": 1}
-        sent = pilots.sum(0)
+        sent = pilots[0]  # the first user's: those of all would cancel out in some symbols
 
         def template(sizes: Mapping[str, int]) -> Parameters:
             length = sizes.get("pilot_length", sent.shape[-1])

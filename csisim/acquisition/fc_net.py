@@ -22,7 +22,7 @@ class FcEstimatorConfig(Learned):
 
     def need(self, circumstances: Circumstances) -> Need:
         """One network for each number of RF chains and length of the pilots."""
-        return circumstances.need("estimator/fc_net", self.architecture, *SIZES)
+        return circumstances.need("estimator/fc_net", self.architecture, *SIZES, pilots=True)
 
 
 class FcState(NamedTuple):

@@ -100,13 +100,15 @@ def plan(
 @click.argument("target", type=click.Path(dir_okay=False))
 @click.option("--reduction", default=4, show_default=True, help="Compression ratio 1/REDUCTION (a Keras file knows its own).")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting of the codec.")
-@click.option("--trace", default="cost2100_indoor", show_default=True, help="Channels whose codes quantisers are trained on.")
+@click.option(
+    "--trace", default="cost2100_indoor", show_default=True, help="Trace or COST 2100 preset whose codes quantisers are trained on."
+)
 def convert(kind: str, source: tuple[str, ...], target: str, reduction: int, settings: tuple[str, ...], trace: str) -> None:
     """Turn published weights (Keras .h5 of CsiNet, PyTorch files of the CRNet family) into a file that scenarios can name."""
-    from csisim.channel.trace import load
     from csisim.feedback.nets.base import save
     from csisim.feedback.nets.checkpoints import load_keras_csinet, load_torch
-    from csisim.feedback.pca import trace_images
+    from csisim.feedback.pca import DROPS
+    from csisim.feedback.sources import channels, trace_images
 
     if kind == "csinet" and len(source) == 1:
         config, network = load_keras_csinet(source[0])
@@ -116,8 +118,9 @@ def convert(kind: str, source: tuple[str, ...], target: str, reduction: int, set
             raise CsisimError(f"{kind}: not a network")
         network = config.network(32, 32)
         load_torch(network, kind, *source)
-    images = trace_images(load(trace), 32, centred=trace.endswith(".mat"), scaling=config.scaling)
-    save(target, config, network, images[:512], recipe={"converted_from": [Path(name).name for name in source]})
+    rows, centred = channels(trace, DROPS)
+    images = trace_images(rows, 32, centred=centred, scaling=config.scaling)
+    save(target, config, network, images, recipe={"converted_from": [Path(name).name for name in source]})
     changed = {name: value for name, value in config.model_dump(exclude_defaults=True).items() if name != "kind"}
     click.echo(f"codec: {json.dumps({'kind': kind} | changed | {'weights': target})}")
 
@@ -135,9 +138,12 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, Any]:
     settings = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        if not equals:
+        if not equals or not key:
             raise click.UsageError(f"--set {pair}: expected KEY=VALUE")
-        settings[key] = yaml.safe_load(value)
+        try:
+            settings[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise CsisimError(f"--set {pair}: {' '.join(str(error).split())}") from error
     return settings
 
 

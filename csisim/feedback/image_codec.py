@@ -33,6 +33,11 @@ class ImageCodecConfig(Component):
         "report", description="book the 16 bits of every image's scale factor, or let a genie carry them"
     )
 
+    def image_size(self, subcarriers: int, receive: int, transmit: int) -> tuple[int, int]:
+        """Angles and delays of the images that CSI (..., subcarriers, receive, transmit) becomes."""
+        layout = ImageLayout.of((1, 1, subcarriers, receive, transmit), np.dtype(complex), self.domain, self.delays)
+        return layout.angles, layout.delays
+
     def code_length(self, angles: int, delays: int) -> int:
         """Real numbers in the code of an image.
 

@@ -9,15 +9,16 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from csisim.channel.trace import load, locate
+from csisim.channel.cost2100.presets import PRESETS
+from csisim.channel.trace import locate
 from csisim.errors import CsisimError
 from csisim.feedback.code_quantisers import CodeQuantiser, Float32, LinearCodeQuantiserConfig
 from csisim.feedback.costs import Costs, Side
 from csisim.feedback.image_codec import ImageCodec, ImageCodecConfig
-from csisim.feedback.images import ImageLayout, Scaling, normalise, scale_of
-from csisim.phy.transforms import delay_angle_to_frequency
+from csisim.feedback.sources import channels, trace_images
 
 CALIBRATION_ROWS = 2048
+DROPS = 6000  # of a preset: as many again gain less than 0.1 dB
 
 
 class PcaConfig(ImageCodecConfig):
@@ -25,9 +26,13 @@ class PcaConfig(ImageCodecConfig):
 
     kind: Literal["pca"] = "pca"
     file: str = Field(
-        "cost2100_indoor", description="trace the components are fitted to: packaged, .npz or .mat, as for channel kind trace"
+        "cost2100_indoor",
+        description="what the components are fitted to: a trace (packaged, .npz or .mat, as for channel kind trace), or 6000 fresh drops "
+        "of a COST 2100 preset (indoor_paper, indoor_public, outdoor_paper)",
     )
-    centred_angles: bool | None = Field(None, description="the trace's angle axis has angle zero in its middle; left out: true for .mat")
+    centred_angles: bool | None = Field(
+        None, description="the angle axis has angle zero in its middle; when left out: as for channel kind trace"
+    )
     field: Literal["complex", "real"] = Field(
         "complex", description="complex: M/2 complex components, blind to a common phase; real: M components of real and imaginary parts"
     )
@@ -50,8 +55,8 @@ class Pca(ImageCodec):
         """Components of the trace for images of this size."""
         if self.config.domain != "delay_angle":
             raise CsisimError("pca: a trace has delays and angles, so domain must be delay_angle")
-        path = locate(self.config.file)
-        return _fitted(self.config, angles, delays, path.stat().st_mtime_ns)
+        file = self.config.file
+        return _fitted(self.config, angles, delays, 0 if file in PRESETS else locate(file).stat().st_mtime_ns)
 
 
 class Klt(NamedTuple):
@@ -90,20 +95,6 @@ def as_vectors(images: np.ndarray, *, real: bool) -> np.ndarray:
     return (images[:, 0] + 1j * images[:, 1]).reshape(len(images), -1).astype(np.complex128)
 
 
-def trace_images(rows: np.ndarray, delays: int, *, centred: bool, scaling: Scaling = "unit") -> np.ndarray:
-    """Normalised images (n, 2, angle, delay) of a trace's delay-angle rows, seen on ``delays`` subcarriers.
-
-    More taps than subcarriers fold onto each other, exactly as in a scenario with that many subcarriers.
-    """
-    num_rows, taps, angles = rows.shape
-    stride = -(-taps // delays)
-    grid = stride * delays
-    h = delay_angle_to_frequency(rows, grid, np.arange(0, grid, stride), centred=centred)
-    layout = ImageLayout.of((1, num_rows, delays, 1, angles), h.dtype, "delay_angle", None)
-    images = layout.to_images(h[None, :, :, None])[0, :, 0]
-    return normalise(images, scale_of(images, scaling), scaling)
-
-
 def principal_components(images: np.ndarray, *, real: bool = False) -> np.ndarray:
     """Orthonormal rows (min(n, N), N), the strongest first, complex or for real vectors of twice the length.
 
@@ -131,7 +122,7 @@ def _fitted(config: PcaConfig, angles: int, delays: int, modified_ns: int) -> Kl
     length, real = config.code_length(angles, delays), config.field == "real"
     if length % 2 and not real:
         raise CsisimError(f"pca: a complex code has an even number of real numbers, not {length}")
-    images, components = _basis(config.file, config.centred_angles, delays, modified_ns, real=real)
+    images, components = _basis(config.file, config.centred_angles, delays, config.delays is not None, modified_ns, real=real)
     if images.shape[2] != angles:
         raise CsisimError(f"pca: {config.file} has {images.shape[2]} angles, the images have {angles}")
     count = length if real else length // 2
@@ -142,7 +133,9 @@ def _fitted(config: PcaConfig, angles: int, delays: int, modified_ns: int) -> Kl
 
 
 @lru_cache(maxsize=2)
-def _basis(file: str, centred: bool | None, delays: int, _modified_ns: int, *, real: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Images and principal components of a trace."""
-    images = trace_images(load(file), delays, centred=file.endswith(".mat") if centred is None else centred)
+def _basis(file: str, middle: bool | None, delays: int, cut: bool, _modified_ns: int, *, real: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Images and principal components of a trace: of all its taps, folded onto ``delays``, or of its first ``delays`` taps (cut)."""
+    rows, told = channels(file, DROPS)
+    subcarriers = max(delays, rows.shape[1]) if cut else delays
+    images = trace_images(rows, subcarriers, centred=told if middle is None else middle, delays=delays)
     return images, principal_components(images, real=real)

@@ -1,76 +1,109 @@
-"""What a reproduction is: published numbers, the scenario that measures them, and a verdict."""
+"""What a reproduction is: a published table or figure, where our numbers come from, and how they are judged."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import log
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
 
 NATS = log(2.0)  #: nats per bit: a paper that printed nats is compared in nats
+
+Effort = Literal["quick", "full"]
+Told = Callable[[str], None]
+Verdict = Literal["reproduced", "not reproduced", "published value inconsistent", "not run", "no published value"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How near a measured value must come, beyond its own confidence interval.
+
+    Attributes
+    ----------
+    relative, points : float
+        Deviation allowed, relative to the published value and in its unit.
+    at_least : bool
+        Better than published is as good.
+    rms : float, optional
+        Root mean square of the row's relative deviations beyond which none of its values holds.
+    """
+
+    relative: float = 0.0
+    points: float = 0.0
+    at_least: bool = False
+    rms: float | None = None
+
+    def holds(self, published: float, measured: float, ci95: float) -> bool:
+        """Whether one value is near enough."""
+        allowed = self.relative * abs(published) + self.points + ci95
+        return measured >= published - allowed and (self.at_least or measured <= published + allowed)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One published curve or table row.
-
-    ``scale`` turns the stored metric (bit/s/Hz, linear NMSE, bits) into the published unit.
-    """
-
-    label: str
-    scheme: str
-    metric: str
-    published: dict[float, float]
-    scale: float = 1.0
-
-
-@dataclass(frozen=True)
-class Reproduction:
-    """A table or figure of a paper.
+    """One row of a table or curve of a figure.
 
     Attributes
     ----------
-    scenario : str
-        Scenario file, relative to ``scenarios/papers``.
-    axis : str
-        The swept axis the published numbers run over, as in ``cells.parquet``.
-    unit : str
-        Unit of the published numbers; a unit the paper misprints is named here as it was measured to be.
-    each, rms : float
-        The verdict: every relative deviation within ``each``, their root mean square within ``rms``.
+    published : tuple of float
+        As printed, in ``unit``, one for each column; none where the paper prints no number.
+    rule : Rule, optional
+        Needed where something is published and measured.
+    columns : tuple of str
+        Where a row has others than its table's.
+    inconsistent : dict
+        Column numbers of values that cannot be right, with the reason.
+    skipped : str
+        Why values of this row are not measured.
+    note : str
+        Said beside every value that is not reproduced.
     """
 
-    title: str
-    scenario: str
-    axis: str
+    name: str
     unit: str
-    rows: tuple[Row, ...]
-    each: float
-    rms: float
+    published: tuple[float, ...] = ()
+    rule: Rule | None = None
+    columns: tuple[str, ...] = ()
+    inconsistent: Mapping[int, str] = field(default_factory=dict)
+    skipped: str = ""
+    note: str = ""
+
+
+class Measured(NamedTuple):
+    """Our value with the half-width of its 95 % confidence interval (None: exact, or no value), and what there is to say of it."""
+
+    value: float | None
+    ci95: float | None = None
     note: str = ""
 
 
 @dataclass(frozen=True)
-class Point:
-    """One published number beside ours; ``ci95`` is the half-width of our 95 % confidence interval."""
+class Conditions:
+    """How a reproduction runs: effort, whom to tell, where results go and scenarios lie, how many worker processes."""
 
-    row: str
-    at: float
-    published: float
-    measured: float
-    ci95: float
-
-    @property
-    def deviation(self) -> float:
-        """Relative deviation from the published number."""
-        return self.measured / self.published - 1.0
+    effort: Effort
+    told: Told
+    results: Path
+    scenarios: Path
+    jobs: int | None = None
 
 
-def verdict(reproduction: Reproduction, points: list[Point]) -> tuple[bool, float, float]:
-    """Whether the reproduction holds, with the largest and the rms relative deviation."""
-    deviations = [abs(p.deviation) for p in points]
-    largest, rms = max(deviations), (sum(d * d for d in deviations) / len(deviations)) ** 0.5
-    return largest <= reproduction.each and rms <= reproduction.rms, largest, rms
+class Source(Protocol):
+    """Where the numbers of a table come from."""
+
+    def measure(self, name: str, table: "Table", conditions: Conditions) -> Mapping[str, Sequence[Measured]]:
+        """For each measured row of the table called ``name``, a value for each of its columns."""
 
 
-Verdict = Literal["reproduced", "not reproduced", "published value inconsistent", "not run", "no published value"]
+@dataclass(frozen=True)
+class Table:
+    """A table or figure of a paper; without a source nothing is run, and ``skipped`` or its rows say why."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    source: Source | None = None
+    note: str = ""
+    skipped: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,3 +129,43 @@ class Line:
         """As JSON shows it."""
         names = ("table", "row", "column", "unit", "published", "measured", "ci95", "deviation", "verdict", "note")
         return {name: round(value, 5) if isinstance(value := getattr(self, name), float) else value for name in names}
+
+
+def reproduce(name: str, table: Table, conditions: Conditions) -> list[Line]:
+    """Measure a table and judge it, row by row in printed order."""
+    found = {} if table.source is None else table.source.measure(name, table, conditions)
+    return [line for row in table.rows for line in judge(name, table, row, found.get(row.name))]
+
+
+def judge(name: str, table: Table, row: Row, measured: Sequence[Measured] | None) -> list[Line]:
+    """The lines of one row; none for a row that is neither published, measured nor excused."""
+    columns = row.columns or table.columns or ("",)
+    why = row.skipped or table.skipped
+    if measured is None:
+        if not row.published and not why:
+            return []
+        measured = [Measured(None)] * len(columns)
+    numbers: list[float | None] = list(row.published) or [None] * len(columns)
+    too_far = _rms_exceeded(row, numbers, measured)
+    lines = []
+    for i, (column, published, (value, ci95, said)) in enumerate(zip(columns, numbers, measured, strict=True)):
+        verdict: Verdict
+        if i in row.inconsistent:
+            verdict, said = "published value inconsistent", row.inconsistent[i]
+        elif value is None:
+            verdict, said = "not run", said or why
+        elif published is None or row.rule is None:
+            verdict = "no published value"
+        else:
+            verdict = "reproduced" if row.rule.holds(published, value, ci95 or 0.0) and not too_far else "not reproduced"
+            said = said or (row.note if verdict == "not reproduced" else "")
+        lines.append(Line(name, row.name, column, row.unit, published, value, ci95, verdict, said))
+    return lines
+
+
+def _rms_exceeded(row: Row, numbers: Sequence[float | None], measured: Sequence[Measured]) -> bool:
+    if row.rule is None or row.rule.rms is None:
+        return False
+    pairs = zip(numbers, measured, strict=True)
+    squares = [(ours.value / published - 1.0) ** 2 for published, ours in pairs if published is not None and ours.value is not None]
+    return bool(squares) and (sum(squares) / len(squares)) ** 0.5 > row.rule.rms

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from csisim.papers.precoding import Effort, Size, Told
+from csisim.papers.base import Effort, Told
+from csisim.papers.precoding import Size
 from csisim.training.base import Progress
 from csisim.training.recipe import Recipe, run_recipe
 from csisim.weights import cache_folder, read_header

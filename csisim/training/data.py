@@ -47,7 +47,8 @@ class LinkSettings(Settings):
         need = config.need(here)
         if need is None:
             raise ValueError(f"{config.kind} needs no weights here")
-        return Product(need.component, need.architecture, need.dims, here.statistics, here.snr_db, parameters)
+        statistics = here.statistics if need.statistics is None else need.statistics
+        return Product(need.component, need.architecture, need.dims, statistics, here.snr_db, parameters)
 
 
 def circumstances(system: System, channel: Component, pilots: PilotConfig) -> Circumstances:
@@ -56,7 +57,8 @@ def circumstances(system: System, channel: Component, pilots: PilotConfig) -> Ci
     shared = build("channel", channel, system.dims(1, dims["num_subcarriers"]), Streams(0), _SLOT_S).shared_statistics
     length = pilot_length(pilots, system.num_rf)
     statistics = channel.model_dump(mode="json", exclude={"fading"})
-    return Circumstances(dims | {"pilot_length": length}, statistics, system.snr_db, bool(shared))
+    heard = {"power": pilots.power, "add_up": pilots.access == "kang_eq4"}
+    return Circumstances(dims | {"pilot_length": length}, statistics, system.snr_db, bool(shared), heard)
 
 
 class PathBatch(NamedTuple):

@@ -56,7 +56,7 @@ def train(
     device : {"cpu", "cuda"}
         For tasks that torch differentiates.
     budget_s : float, optional
-        Wall-clock seconds; the learning rate's cosine then ends with whichever ends first, steps or budget.
+        Wall-clock seconds, setting up included; the learning rate's cosine then ends with whichever ends first, steps or budget.
     checkpoint : path, optional
         Written at every validation; if it is there, training goes on from it. Deleted when training ends.
     report : callable, optional
@@ -67,17 +67,19 @@ def train(
     Trained
         The best iterate by the validation score; the untrained network if nothing was better.
     """
+    began = time.perf_counter()
     work: Stepper = stepper(task, device)
     state, best = _State(), work.parameters()
     place = Path(checkpoint) if checkpoint is not None else None
     if place is not None and place.exists():
         state, best = _resume(place, schedule, work)
+        began -= state.seconds
     else:
         state.untrained = state.best = float(task.score(best))
         if not math.isfinite(state.untrained):
             raise CsisimError("the untrained network has no finite score: nothing to improve on")
         state.history.append([0, state.untrained])
-    began = time.perf_counter() - state.seconds
+    state.seconds = time.perf_counter() - began
     while state.step < schedule.steps:
         if budget_s is not None and state.seconds >= budget_s:
             break
@@ -89,6 +91,7 @@ def train(
             best = _validate(task, work, state, best)
             if place is not None:
                 _save(place, schedule, work, state, best)
+            state.seconds = time.perf_counter() - began
             if report is not None:
                 report(
                     Progress(state.step, schedule.steps, state.seconds, state.untrained, state.history[-1][1], state.best, state.skipped)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
@@ -35,6 +36,7 @@ TASKS = {
     "iaidnn": "csisim.training.tasks.iaidnn:IaidnnTask",
     "cnn_supervised": "csisim.training.tasks.cnn:CnnTask",
     "cnn": "csisim.training.tasks.cnn:CnnTask",
+    "codec": "csisim.training.tasks.codec:Codec",
 }
 PACKAGED = Path(__file__).parent / "recipes"
 
@@ -95,19 +97,41 @@ class Recipe(Settings):
         CsisimError
             If there is no such task, or its fields are wrong.
         """
+        kind = self._kind(index)
+        return kind(self._config(kind, index), start, self.seed + index)
+
+    def check(self) -> None:
+        """Look at all stages before the first one is trained.
+
+        Raises
+        ------
+        CsisimError
+            If there is no such task, its fields are wrong, or the link has a field that no stage knows.
+        """
+        kinds = [self._kind(index) for index in range(len(self.stages))]
+        for index, kind in enumerate(kinds):
+            self._config(kind, index)
+        known = {field for kind in kinds for field in kind.Config.model_fields}
+        for field in self.link:
+            if field not in known:
+                raise CsisimError(f"link.{field}: no stage of this recipe has such a field")
+
+    def _kind(self, index: int) -> Any:
         stage = self.stages[index]
         if stage.task not in TASKS:
             raise CsisimError(f"stages.{index}.task: unknown task {stage.task!r}; tasks: {', '.join(TASKS)}")
         module, name = TASKS[stage.task].split(":")
-        kind = getattr(import_module(module), name)
+        return getattr(import_module(module), name)
+
+    def _config(self, kind: Any, index: int) -> Any:
+        stage = self.stages[index]
         known = {field: value for field, value in self.link.items() if field in kind.Config.model_fields}
         try:
-            config = kind.Config.model_validate(known | stage.settings | {"task": stage.task})
+            return kind.Config.model_validate(known | stage.settings | {"task": stage.task})
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             raise CsisimError(f"stages.{index} ({stage.task}): {place}: {first['msg']}") from error
-        return kind(config, start, self.seed + index)
 
 
 def read_recipe(name: str, sets: Iterable[str] = ()) -> Recipe:
@@ -136,7 +160,7 @@ def read_recipe(name: str, sets: Iterable[str] = ()) -> Recipe:
             _give(document, field.split("."), yaml.safe_load(value), given)
         return Recipe.model_validate(document)
     except yaml.YAMLError as error:
-        raise CsisimError(f"{path}: {error}") from error
+        raise CsisimError(f"{path}: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]
         raise CsisimError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
@@ -145,10 +169,17 @@ def read_recipe(name: str, sets: Iterable[str] = ()) -> Recipe:
 def _give(document: Any, path: list[str], value: Any, given: str) -> None:
     """Set a field of a document; elements of lists go by their number."""
     for part in path[:-1]:
-        inside = document[int(part)] if isinstance(document, list) and part.isdigit() else document.setdefault(part, {})
+        if isinstance(document, list):
+            if not (part.isdigit() and int(part) < len(document)):
+                raise CsisimError(f"--set {given}: {part} is not one of 0 to {len(document) - 1}")
+            inside = document[int(part)]
+        else:
+            inside = document.setdefault(part, {})
         if not isinstance(inside, dict | list):
             raise CsisimError(f"--set {given}: {part} holds no fields")
         document = inside
+    if isinstance(document, list):
+        raise CsisimError(f"--set {given}: a whole element of a list cannot be set, only fields of it")
     document[path[-1]] = value
 
 
@@ -157,19 +188,22 @@ def run_recipe(
 ) -> list[Path]:
     """Train all stages and write the weights of every component that was trained, in the cache if no folder is named.
 
-    What is finished or half finished is kept until the end: the same call resumes a training that was killed.
+    What is finished or half finished is kept until the end: the same call resumes a training that was killed. A budget is for all of
+    it, and what a stage leaves of its share goes to those after it.
 
     Returns
     -------
     list of paths
     """
+    began = time.perf_counter()
+    recipe.check()
     unfinished = cache_folder() / "unfinished" / recipe.digest
     known = recipe.learned_before()
     written: dict[str, Path] = {}
     for index, stage in enumerate(recipe.stages):
         task = recipe.task(index, known)
-        share = stage.schedule.steps / sum(later.schedule.steps for later in recipe.stages)
-        seconds = None if budget_s is None else budget_s * share
+        share = stage.schedule.steps / sum(later.schedule.steps for later in recipe.stages[index:])
+        seconds = None if budget_s is None else max(began + budget_s - time.perf_counter(), 0.0) * share
         result = _stage(task, recipe, index, unfinished, device, seconds, told)
         known |= result.parameters
         score = {"untrained": round(result.untrained, 4), "trained": round(result.score, 4), "unit": task.unit}

@@ -14,7 +14,7 @@ def supplied(scenario: Any) -> Any:
 
     A record's key follows from the content of these files (:mod:`csisim.records.identity`).
     """
-    schemes = [_supplied(scenario, scheme) for scheme in scenario.schemes]
+    schemes = [_with_codec(scenario, _supplied(scenario, scheme)) for scheme in scenario.schemes]
     if all(new is old for new, old in zip(schemes, scenario.schemes, strict=True)):
         return scenario
     return scenario.model_copy(update={"schemes": schemes})
@@ -148,3 +148,15 @@ def _supplied(scenario: Any, scheme: Any) -> Any:
             found[room] = config.model_copy(update={"weights": str(path)})
             family = family or read_header(path).recipe.get("family")
     return scheme.model_copy(update=found) if found else scheme
+
+
+def _with_codec(scenario: Any, scheme: Any) -> Any:
+    """The scheme with the file that a neural codec will find for its images; their size follows from what is reported."""
+    config = scheme.codec
+    if scenario.duplex != "fdd" or getattr(config, "weights", "") is not None:
+        return scheme
+    system = scenario.system
+    full = scheme.analog.kind == "none"
+    sizes = (system.num_rx, system.num_tx) if full else (system.num_rx_rf, system.num_rf)
+    path = find(config.need(*config.image_size(scenario.dims(1).num_subcarriers, *sizes)))
+    return scheme if path is None else scheme.model_copy(update={"codec": config.model_copy(update={"weights": str(path)})})

@@ -65,6 +65,12 @@ def test_trained_pilots_have_the_scenario_s_power(tmp_path, fields):
     np.testing.assert_allclose(np.linalg.norm(pilots[0], axis=-2), norms, rtol=1e-5)
 
 
+def test_untrained_pilots_of_users_that_add_up_are_the_first_user_s():
+    x = sent(length=K * T, access="kang_eq4")  # orthogonal: all of them together cancel out in most symbols
+    pilots = Cedun(CedunConfig(weights="untrained")).pilots(x)
+    np.testing.assert_allclose(pilots[0], K * x[0], atol=1e-5)
+
+
 def test_the_predicted_error_is_the_measured_one(tmp_path):
     """Noise and bias of a map that is off, on white channels."""
     file = trained_file(tmp_path, stirred(initial(DIMS, sent()[0]), 0.02) | {"q_w": np.zeros((K, L, T, R), np.complex64)})

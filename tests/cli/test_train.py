@@ -58,6 +58,9 @@ def test_a_recipe_leaves_weights_and_tells_their_scores(tmp_path):
         (["kang2022_joint", "--budget", "soon"], "no time such as"),
         (["kang2022_joint", "--device", "abacus"], "abacus"),
         (["kang2022_joint", "--set", "seed.a=1"], "holds no fields"),
+        (["kang2022_joint", "--set", "stages.7.task=hybrid"], "7 is not one of 0 to 2"),
+        (["kang2022_joint", "--set", "stages.0=hybrid"], "whole element"),
+        (["kang2022_joint", "--set", "link.digitel.layers=2"], "link.digitel"),
     ],
 )
 def test_mistakes_are_told(arguments, said):

@@ -49,6 +49,8 @@ def test_info_of_other_kinds_and_sizes(kind):
         (["ideal"], "compresses no images"),
         (["acrnet", "--set", "expansion=many"], "acrnet: expansion"),
         (["acrnet", "--set", "expansion"], "expected KEY=VALUE"),
+        (["acrnet", "--set", "=3"], "expected KEY=VALUE"),
+        (["acrnet", "--set", "quantiser=["], "--set quantiser=[: while parsing"),
         (["acrnet", "--size", "32"], "expected ANGLESxDELAYS"),
         (["acrnet", "--reduction", "5"], "does not divide"),
     ],

@@ -5,7 +5,8 @@ import pytest
 
 from csisim.channel.trace import load
 from csisim.feedback.code_quantisers import Float32
-from csisim.feedback.pca import Klt, as_real, principal_components, trace_images
+from csisim.feedback.pca import Klt, as_real, principal_components
+from csisim.feedback.sources import trace_images
 from csisim.registry import configure
 
 torch = pytest.importorskip("torch")

@@ -10,8 +10,9 @@ from csisim.channel.trace import load
 from csisim.errors import CsisimError
 from csisim.feedback.images import CsiError, ImageLayout, denormalise, normalise, scale_of
 from csisim.feedback.metrics import nmse_db
-from csisim.feedback.pca import Klt, PcaConfig, principal_components, trace_images
+from csisim.feedback.pca import Klt, PcaConfig, principal_components
 from csisim.feedback.report import Report
+from csisim.feedback.sources import trace_images
 from csisim.feedback.topk import bits_to_subset, subset_to_bits
 from csisim.phy.transforms import delay_angle_to_frequency
 from csisim.random import complex_normal

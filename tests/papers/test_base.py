@@ -1,28 +1,47 @@
-"""The verdict of a reproduction, and that every published row has its scenario."""
-
-from pathlib import Path
+"""How a published table is judged."""
 
 import pytest
 
-from csisim.papers.base import Point, Reproduction, verdict
-from csisim.papers.kang2022 import REPRODUCTIONS
-from csisim.scenario.load import load_scenario
+from csisim.papers.base import Measured, Row, Rule, Table, judge
 
-PAPERS = Path(__file__).parents[2] / "scenarios" / "papers"
+TABLE = Table("t", ("a", "b"), ())
 
 
-def test_verdict_needs_both_every_point_and_the_rms():
-    rule = Reproduction("t", "s.yaml", "num_users", "nat/s/Hz", (), each=0.10, rms=0.05)
-    points = lambda *deviations: [Point("r", i, 10.0, 10.0 * (1 + d), 0.1) for i, d in enumerate(deviations)]  # noqa: E731
-    assert verdict(rule, points(0.04, -0.04)) == (True, pytest.approx(0.04), pytest.approx(0.04))
-    assert not verdict(rule, points(0.11, 0.0, 0.0, 0.0, 0.0, 0.0))[0]  # one point too far, though the rms is fine
-    assert not verdict(rule, points(0.06, -0.06))[0]  # every point near enough, the rms is not
+def verdicts(row, *measured):
+    return [line.verdict for line in judge("t", TABLE, row, [Measured(value, 0.0) for value in measured])]
 
 
-@pytest.mark.parametrize("name", REPRODUCTIONS)
-def test_scenarios_measure_what_was_published(name):
-    reproduction = REPRODUCTIONS[name]
-    cells = load_scenario(PAPERS / reproduction.scenario).cells
-    for row in reproduction.rows:
-        assert {float(cell.axes[reproduction.axis]) for cell in cells} >= set(row.published)
-        assert all(row.scheme in {scheme.name for scheme in cell.scenario.schemes} for cell in cells)
+def test_a_value_must_be_near_enough():
+    row = Row("r", "s", (10.0, 10.0), Rule(relative=0.1))
+    assert verdicts(row, 11.0, 8.9) == ["reproduced", "not reproduced"]
+    assert verdicts(Row("r", "s", (10.0, 10.0), Rule(points=0.2)), 10.1, 10.3) == ["reproduced", "not reproduced"]
+
+
+def test_its_interval_counts_as_nearness():
+    (line, _) = judge("t", TABLE, Row("r", "s", (10.0, 10.0), Rule(points=0.2)), [Measured(10.5, 0.4), Measured(10.0)])
+    assert line.verdict == "reproduced"
+    assert line.deviation == pytest.approx(0.05)
+
+
+def test_better_than_published_is_as_good_where_the_rule_says_so():
+    assert verdicts(Row("r", "s", (10.0, 10.0), Rule(points=0.2, at_least=True)), 20.0, 9.7) == ["reproduced", "not reproduced"]
+
+
+def test_a_row_whose_rms_is_too_large_holds_nowhere():
+    row = Row("r", "s", (10.0, 10.0), Rule(relative=0.1, rms=0.05))
+    assert verdicts(row, 10.4, 9.6) == ["reproduced", "reproduced"]
+    assert verdicts(row, 10.9, 10.0) == ["not reproduced", "not reproduced"]  # each near enough, the rms is 6.4 %
+
+
+def test_what_is_not_measured_says_why_and_what_cannot_be_right_says_so_anyway():
+    row = Row("r", "s", (10.0, 20.0), Rule(), inconsistent={1: "a misprint"}, skipped="too long")
+    lines = judge("t", TABLE, row, None)
+    assert [(line.verdict, line.note) for line in lines] == [("not run", "too long"), ("published value inconsistent", "a misprint")]
+    lines = judge("t", TABLE, row, [Measured(10.0, 0.0), Measured(12.0, 0.0)])
+    assert [(line.verdict, line.measured) for line in lines] == [("reproduced", 10.0), ("published value inconsistent", 12.0)]
+
+
+def test_a_row_without_published_values():
+    assert judge("t", TABLE, Row("r", "s"), None) == []
+    assert verdicts(Row("r", "s"), 1.0, 2.0) == ["no published value"] * 2
+    assert [line.column for line in judge("t", Table("t", (), ()), Row("r", "s", skipped="why"), None)] == [""]

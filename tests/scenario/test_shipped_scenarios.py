@@ -11,7 +11,7 @@ from csisim.scenario.yaml import dump
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 FILES = sorted(SCENARIOS.rglob("*.yaml"))
-HARMLESS = "digital designers switch streams off"  # the paper's own Table I does it
+HARMLESS = ("digital designers switch streams off", "zero forcing cannot separate them")  # the paper's own Table I has six users
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -22,7 +22,7 @@ def test_it_is_valid_and_asks_something(file):
     assert first.startswith("# ")
     assert file.parent.name == "papers" or "?" in first
     assert loaded.scenario.plots
-    assert [warning for warning in loaded.warnings if HARMLESS not in warning] == []
+    assert [warning for warning in loaded.warnings if not any(known in warning for known in HARMLESS)] == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -1,5 +1,7 @@
 """A small complex least-squares problem, learned by both steppers."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -121,7 +123,18 @@ def test_never_worse_than_untrained(fit):
 def test_patience_and_budget_end_early(fit):
     impatient = Schedule(steps=400, learning_rate=100.0, validate_every=5, patience=2)
     assert train(fit(), impatient).steps == 10
-    assert train(fit(), SCHEDULE, budget_s=1e-9).steps == 1
+    assert train(fit(), SCHEDULE, budget_s=1e-9).steps == 0
+
+
+def test_a_budget_includes_what_comes_before_the_first_step():
+    class Slow(NumpyFit):
+        def initial(self):
+            time.sleep(0.1)
+            return super().initial()
+
+    slow = train(Slow(), SCHEDULE, budget_s=0.05)
+    assert slow.steps == 0
+    assert slow.seconds >= 0.1
 
 
 def test_gradients_are_clipped(fit):

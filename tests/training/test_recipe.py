@@ -9,6 +9,7 @@ from csisim.beamforming.analog.projection import beamformer
 from csisim.errors import CsisimError
 from csisim.registry import build, configure
 from csisim.training.base import part
+from csisim.training.data import LinkSettings, circumstances
 from csisim.training.recipe import PACKAGED, Recipe, read_recipe, run_recipe
 
 SYSTEM = {"num_tx": 16, "num_rf": 4, "num_rx": 8, "num_rx_rf": 2, "num_users": 2, "num_streams": 2, "snr_db": 10.0}
@@ -138,3 +139,36 @@ def test_what_is_wrong_with_a_recipe_is_told(tmp_path):
         recipe(stage("magic")).task(0, {})
     with pytest.raises(CsisimError, match=r"stages.0 \(hybrid\): colour"):
         recipe(stage("hybrid", colour=1)).task(0, {})
+
+
+def test_all_stages_are_looked_at_before_the_first_is_trained(tmp_path):
+    told = []
+    late = recipe(stage("hybrid"), stage("separate", colour=1))
+    with pytest.raises(CsisimError, match=r"stages.1 \(separate\): colour"):
+        run_recipe(late, tmp_path, told=lambda *progress: told.append(progress))
+    misspelt = late.model_copy(update={"link": late.link | {"digitel": {}}, "stages": late.stages[:1]})
+    with pytest.raises(CsisimError, match=r"link\.digitel"):
+        run_recipe(misspelt, tmp_path, told=lambda *progress: told.append(progress))
+    assert not told
+
+
+def test_weights_of_estimates_are_for_pilots_of_their_strength(tmp_path):
+    paths = run_recipe(recipe(stage("hybrid"), stage("joint")), tmp_path)
+    link = LinkSettings.model_validate({"system": SYSTEM, "channel": IID})
+    for header in map(weights.read_header, paths):
+        room, kind = header.component.split("/")
+        config = configure(room, {"kind": kind, **header.architecture})
+        for changed in ({"power": "per_column"}, {"access": "kang_eq4"}):
+            pilots = link.pilots.model_copy(update=changed)
+            complaint = config.need(circumstances(link.system, link.channel, pilots)).complaint(header)
+            assert (complaint is not None) == (header.architecture.get("training") == "joint")
+        tdma = link.pilots.model_copy(update={"access": "tdma"})
+        assert config.need(circumstances(link.system, link.channel, tdma)).complaint(header) is None
+
+
+def test_a_budget_is_for_all_stages(tmp_path):
+    steps = []
+    paths = run_recipe(recipe(stage("hybrid"), stage("separate")), tmp_path, budget_s=1e-3, told=lambda *told: steps.append(told))
+    assert len(paths) == 3
+    assert not steps
+    assert {weights.read_header(path).recipe["steps"] for path in paths} == {0}

@@ -54,7 +54,7 @@ class HbdunConfig(Learned):
 
     def need(self, circumstances: Circumstances) -> Need:
         """One network for each number of RF chains; six users' serves fewer."""
-        return circumstances.need("digital/hbdun", self.architecture, *SIZES)
+        return circumstances.need("digital/hbdun", self.architecture, *SIZES, pilots=self.training != "separate")
 
 
 def initial(config: HbdunConfig, dims: Mapping[str, int]) -> Parameters:

@@ -20,8 +20,9 @@ from csisim.feedback.images import Scaling
 from csisim.feedback.nets.blocks import settle
 from csisim.weights import UNTRAINED, Header, Need, WeightsError, find, load, write
 
-#: Key of the calibration codes in a file of weights.
+#: Key of the calibration codes in a file of weights, and how many there are at most.
 CALIBRATION = "calibration.codes"
+CALIBRATION_ROWS = 192
 
 
 class Autoencoder(nn.Module):
@@ -157,7 +158,8 @@ def _model(config: NetConfig, angles: int, delays: int, _modified_ns: int) -> Ne
     if path is None:
         raise WeightsError(
             f"{config.kind}: no weights for 1/{config.reduction} of {angles} x {delays} images; "
-            f"name a file (weights: FILE), or weights: {UNTRAINED} does without"
+            f"`csisim train RECIPE` makes some (codec_csinet_res, codec_crnet), weights: FILE names others, "
+            f"weights: {UNTRAINED} does without"
         )
     parameters = load(path, need, lambda dims: arrays(network, int(dims.get("calibration", 0)), config.stored_length(angles, delays)))
     codes = parameters.pop(CALIBRATION, None)
@@ -173,6 +175,36 @@ def arrays(network: nn.Module, calibration: int, code_length: int) -> dict[str, 
     if calibration:
         named[CALIBRATION] = np.zeros((calibration, code_length), np.float32)
     return named
+
+
+def with_codes(config: NetConfig, network: Autoencoder, calibration_images: np.ndarray) -> dict[str, np.ndarray]:
+    """A network's parameters and statistics, and the codes of some normalised training images (n, 2, angle, delay).
+
+    Raises
+    ------
+    CsisimError
+        If the network's codes are shorter than the longest that its weights serve.
+    """
+    model = NetModel(for_inference(network), Float32())
+    pieces = np.array_split(calibration_images.astype(np.float32), len(calibration_images) // 256 + 1)
+    codes = condensed(np.concatenate([model.encode(piece) for piece in pieces]))
+    if codes.shape[1] != config.stored_length(*calibration_images.shape[-2:]):
+        raise CsisimError(f"{config.kind}: save the weights with the longest code in use, not 1/{config.reduction}")
+    return arrays(network, 0, codes.shape[1]) | {CALIBRATION: codes}
+
+
+def condensed(codes: np.ndarray) -> np.ndarray:
+    """Codes (n, M) as at most :data:`CALIBRATION_ROWS` ones with every element's distribution.
+
+    Sorted values are replaced by means of equally many neighbours and shuffled: 256 plain samples cost a quantiser with a table per
+    element half a decibel. What elements know of each other is lost; trained codes have little of it.
+    """
+    if len(codes) < 2 * CALIBRATION_ROWS:
+        return codes[:CALIBRATION_ROWS]
+    run = len(codes) // CALIBRATION_ROWS
+    values = np.sort(codes[: run * CALIBRATION_ROWS], axis=0).reshape(CALIBRATION_ROWS, run, -1).mean(axis=1)
+    shuffled: np.ndarray = np.random.default_rng(0).permuted(values, axis=0)
+    return shuffled
 
 
 def for_inference(network: Autoencoder) -> Autoencoder:
@@ -205,14 +237,12 @@ def save(
     config : NetConfig
     network : Autoencoder
     calibration_images : (n, 2, angle, delay) real
-        Normalised training images; 512 are enough.
+        Normalised training images, the more the better.
     """
     angles, delays = calibration_images.shape[-2:]
-    codes = NetModel(for_inference(network), Float32()).encode(calibration_images.astype(np.float32))
-    if codes.shape[1] != config.stored_length(angles, delays):
-        raise CsisimError(f"{config.kind}: save the weights with the longest code in use, not 1/{config.reduction}")
-    dims = {"angles": angles, "delays": delays, "calibration": len(codes)}
+    parameters = with_codes(config, network, calibration_images)
+    dims = {"angles": angles, "delays": delays, "calibration": len(parameters[CALIBRATION])}
     header = Header(
         f"codec/{config.kind}", config.architecture, dims, dict(statistics or {}), 0.0, dict(recipe or {}), seed, dict(score or {})
     )
-    write(path, arrays(network, 0, codes.shape[1]) | {CALIBRATION: codes}, header)
+    write(path, parameters, header)

@@ -84,7 +84,7 @@ def read_torch(path: str | Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file") from error
     except Exception as error:  # torch raises many kinds; all mean that the file is not what it should be
-        raise CheckpointError(f"{path}: not a checkpoint of tensors alone ({str(error).splitlines()[0]})") from error
+        raise CheckpointError(f"{path}: not a checkpoint of tensors alone ({str(error).splitlines()[0].partition('. ')[0]})") from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path}: holds no state_dict of tensors")

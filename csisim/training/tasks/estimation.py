@@ -58,7 +58,7 @@ class Estimation:
         self.config, self.system = config, config.system
         s = config.system
         sent = pilot_matrix(config.pilots, s.num_rf, s.num_users, stream(TRAINING + seed, 0, "training.pilots"))
-        self.amplitude, self.sent = cedun.amplitude(sent), sent.sum(0)
+        self.amplitude, self.sent = cedun.amplitude(sent), sent
         layers = prefixed("digital", hbdun.initial(config.digital, config.dims))
         layers |= prefixed("estimator", cedun.initial(config.dims, sent[0]))
         phases = dict(zip(PHASES, random_phases(config, seed), strict=True)) if config.task == "one_stage" else {}
@@ -105,7 +105,7 @@ class Estimation:
         """The score of RLS, with 70 SCA iterations if it is a rate."""
         *channel, noise = self.validation
         true = channel[0] if len(channel) == 1 else project(known["phi_f"], known["phi_w"], *channel)
-        received = true @ self.sent.astype(np.complex64) + self.system.noise_power**0.5 * noise
+        received = true @ self.sent.sum(0).astype(np.complex64) + self.system.noise_power**0.5 * noise
         estimate = (received @ rls_map(self.sent)).astype(np.complex64)
         if self.config.task == "separate":
             return -10 * float(np.log10(np.mean(nmse(estimate, true))))
