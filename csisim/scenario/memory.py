@@ -10,7 +10,7 @@ from pathlib import Path
 
 from csisim.channel.fading import NUM_SINUSOIDS, Jakes
 from csisim.engine.cell import BLOCK
-from csisim.records.schema import METRICS
+from csisim.engine.tape import PER_DROP
 from csisim.registry import component
 from csisim.scenario.schema import Scenario
 from csisim.scheme import SchemeConfig
@@ -30,8 +30,8 @@ def working_set(scenario: Scenario) -> int:
     if link.paths and not link.fresh:
         numbers += min(_COUPLINGS, sum(lane.versions for lane in lanes)) * max(lane.coupling for lane in lanes)
     rows = link.drops * scenario.clock.slots
-    tape = rows * (8 * len(METRICS) + 4 * link.users) * len(lanes) + rows * (30 * 8 + 16 * link.users)
-    summaries = scenario.drops * len(METRICS) * (16 * len(lanes) + 100)
+    tape = rows * (8 * len(PER_DROP) + 4 * link.users) * len(lanes) + rows * (30 * 8 + 16 * link.users)
+    summaries = scenario.drops * len(PER_DROP) * (16 * len(lanes) + 100)
     return numbers * (16 if scenario.precision == "double" else 8) + tape + summaries
 
 
