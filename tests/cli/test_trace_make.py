@@ -51,8 +51,9 @@ def test_wrong_input_is_one_line(make, tmp_path, options, told):
 
 
 @pytest.mark.parametrize("option", [["--count", 0], ["--count", "many"], ["--format", "h5"], ["--seed", -1], ["-j", 0]])
-def test_wrong_options_are_refused(make, option):
-    make("--preset", "indoor_paper", "--count", 20, "-o", "t", *option, status=2)
+def test_wrong_options_are_refused(make, tmp_path, option):
+    assert option[0] in make("--preset", "indoor_paper", "--count", 20, "-o", "t", *option, status=2).stderr
+    assert not (tmp_path / "t").exists()
 
 
 def test_the_group_lists_its_commands():

@@ -75,7 +75,9 @@ def test_the_trainers_own_record_does_not_stand_in_the_way(tmp_path, monkeypatch
     source = configure("codec", "crnet").network(32, 32)
     torch.save({"state_dict": public_names("crnet", source), "best_nmse": record(-8.0, 0.9)}, tmp_path / "best.pth")
     monkeypatch.undo()
-    checkpoints.load_torch(configure("codec", "crnet").network(32, 32), "crnet", tmp_path / "best.pth")
+    loaded = configure("codec", "crnet").network(32, 32)
+    checkpoints.load_torch(loaded, "crnet", tmp_path / "best.pth")
+    assert all(torch.equal(value, source.state_dict()[name]) for name, value in loaded.state_dict().items() if "num_batches" not in name)
 
 
 class Evil:

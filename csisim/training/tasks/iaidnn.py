@@ -20,6 +20,7 @@ from csisim.random import complex_normal, stream
 from csisim.training.base import Parameters, Product
 from csisim.training.data import LinkSettings, source_of
 from csisim.training.loop import TRAINING, VALIDATION
+from csisim.training.stepper import NumpyStepper
 
 _POWER = PowerBudget("total", 1.0)
 
@@ -132,16 +133,13 @@ class IaidnnTask:
         return seen, true, ratio, zf_start(seen, self.config.system.num_streams, _POWER)
 
 
-class MatrixStepper:
+class MatrixStepper(NumpyStepper):
     """Steps that treat each matrix as a whole; parameters of tied networks are matrices of one entry."""
 
     def __init__(self, task: IaidnnTask) -> None:
-        self.task = task
-        self.values = task.initial()
-        self.first = {name: np.zeros_like(value) for name, value in self.values.items()}
+        super().__init__(task)
         self.second = {name: np.zeros(_by_matrix(value).shape[:1]) for name, value in self.values.items()}
         self.scale = task.scales() if task.rule == "adam" else {}
-        self.taken = 0
 
     def step(self, batch: tuple[np.ndarray, ...], rates: Mapping[str, float], clip: float, limit: float) -> tuple[float, bool]:
         """One step; ``clip`` is not needed, because no step's size depends on that of the gradient."""
@@ -168,22 +166,6 @@ class MatrixStepper:
         spread = np.sqrt(second / (1 - 0.99**self.taken))
         step = first / (1 - 0.9**self.taken) / np.where(spread > 0.0, spread, 1.0)[:, None, None]
         return step / np.maximum(1.0, np.sqrt(np.mean(np.abs(step) ** 2, axis=(-2, -1), keepdims=True)))
-
-    def parameters(self) -> Parameters:
-        """Copies of the parameters."""
-        return {name: value.copy() for name, value in self.values.items()}
-
-    def memory(self) -> Parameters:
-        """Copies of everything else that the next step depends on."""
-        first = {f"first.{name}": value.copy() for name, value in self.first.items()}
-        return first | {f"second.{name}": value.copy() for name, value in self.second.items()} | {"taken": np.array([self.taken])}
-
-    def restore(self, parameters: Parameters, memory: Parameters) -> None:
-        """Go on from there."""
-        for name in self.values:
-            self.values[name] = parameters[name].copy()
-            self.first[name], self.second[name] = memory[f"first.{name}"].copy(), memory[f"second.{name}"].copy()
-        self.taken = int(memory["taken"][0])
 
 
 def wmmse_of(seen: np.ndarray, ratios: np.ndarray, num_streams: int, **options: Any) -> np.ndarray:
