@@ -29,6 +29,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "perfect": ("csisim.acquisition.perfect:Perfect", "the true equivalent channel, no pilots"),
         "ls": ("csisim.acquisition.ls:LeastSquares", "least squares (Kang 2022, eq. 15)"),
         "mmse": ("csisim.acquisition.mmse:Mmse", "linear MMSE with sample covariance"),
+        "omp": ("csisim.acquisition.omp:OmpEstimator", "sparse: orthogonal matching pursuit of paths on an angular dictionary"),
         "rls": ("csisim.acquisition.rls:Rls", "recursive least squares (Kang 2022, Algorithm 1, symmetrised)"),
         "fc_net": ("csisim.acquisition.fc_net:FcEstimator", "fully connected network (Kang 2022, Sec. VII-A)"),
         "cedun": ("csisim.acquisition.cedun:Cedun", "unfolded RLS with trained pilots (Kang 2022, eq. 17)"),

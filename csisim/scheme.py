@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from csisim.acquisition.base import Sounding
 from csisim.acquisition.full_csi import FullCsiConfig, acquire
 from csisim.acquisition.ls import least_squares_mse
 from csisim.acquisition.mmse import sample_covariance
@@ -19,6 +20,7 @@ from csisim.beamforming.analog.random_phases import draw_phases
 from csisim.beamforming.base import Occasion, Phases
 from csisim.channel.base import Channel, ChannelState, stack
 from csisim.feedback.report import Report
+from csisim.phy.arrays import Ula
 from csisim.phy.beams import Beams
 from csisim.phy.dims import Dims, System
 from csisim.phy.linalg import adjoint
@@ -309,7 +311,11 @@ class Scheme:
             f = beams.f_orthonormal if whitened else beams.f
             projected = np.stack([state.project(beams.w_orthonormal, f) for state in self.covariance_samples])
             covariance = sample_covariance(projected)
-        return self.estimator.init(self.pilots, self.noise_power, covariance)
+        if not getattr(self.estimator, "needs_sounding", False):
+            return self.estimator.init(self.pilots, self.noise_power, covariance)
+        arrays = (getattr(getattr(self.channel, "config", None), end, Ula()) for end in ("tx_array", "rx_array"))
+        sounding = Sounding(beams.f_orthonormal if whitened else beams.f, beams.w_orthonormal, *arrays)
+        return self.estimator.init(self.pilots, self.noise_power, covariance, sounding)
 
     def report(self, estimate: np.ndarray, slot: int) -> Sent:
         """Encode the estimate at the users."""

@@ -5,6 +5,28 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from csisim.phy.arrays import CrossPolarised, Ula, Upa
+
+
+@dataclass(frozen=True, eq=False)
+class Sounding:
+    """What pilots pass through on their way: the beams, and the arrays behind them.
+
+    Attributes
+    ----------
+    f : (D|1, t, T) complex
+        Beams that carry the pilots, their precoding included.
+    w : (D|1, K, r, R) complex
+        Orthonormal analog combiners.
+    tx_array, rx_array : Ula, Upa or CrossPolarised
+        Where the channel names none, half-wavelength lines.
+    """
+
+    f: np.ndarray
+    w: np.ndarray
+    tx_array: Ula | Upa | CrossPolarised
+    rx_array: Ula | Upa | CrossPolarised
+
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
@@ -28,7 +50,8 @@ class Estimator(Protocol):
     ``uses_pilots`` is False for perfect CSI; ``needs_covariance`` asks for the transmit covariance E[C^H C] / R.
 
     An estimator that was trained with pilots of its own has a method ``pilots``: it is handed the scenario's (K|1, T, L) and returns
-    what is sent in their place, with the same power in every symbol.
+    what is sent in their place, with the same power in every symbol. One that looks through the beams says ``needs_sounding = True``:
+    its ``init`` is handed a :class:`Sounding` as a fourth argument.
     """
 
     uses_pilots: ClassVar[bool]

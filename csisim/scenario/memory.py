@@ -129,9 +129,18 @@ class _Lane:
             count = getattr(self.scheme.estimator, "num_samples", 0) * link.sample_drops
             self.kept += count * self._sample
             passing += 6 * count * link.users * link.subcarriers * rx * tx
+        if getattr(estimator, "needs_sounding", False):
+            directions = [self._directions_of(end, antennas) for end, antennas in (("rx_array", link.rx), ("tx_array", link.tx))]
+            self.kept += link.drops * (link.users * rx * directions[0] + (tx + scenario.pilot_length) * directions[1])
+            passing += 3 * link.drops * link.users * directions[0] * directions[1]  # correlations with every pair
         if scenario.duplex == "fdd" and getattr(self.scheme.codec, "bits", None):
             passing += _BIT_WORK * equivalent
         self.passing = max(self.passing, passing)
+
+    def _directions_of(self, end: str, antennas: int) -> int:
+        """Directions in the dictionary of an array, so many per antenna and axis."""
+        per_axis: int = getattr(self.scheme.estimator, "oversampling", 1)
+        return antennas * per_axis ** (1 if getattr(getattr(self.scenario.channel, end, None), "kind", "ula") == "ula" else 2)
 
     def _digital(self, problems: int, rx: int, tx: int) -> int:
         """Iterative digital design of ``problems`` channels at once, in double precision."""

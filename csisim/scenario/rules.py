@@ -159,6 +159,8 @@ def _complaint(estimator: Component, pilots: PilotConfig, num_rf: int, num_users
     """What an estimator has to say against these pilots; nothing where its weights will be found or trained later."""
     if isinstance(estimator, Learned) and estimator.weights != UNTRAINED:
         return None
+    if getattr(component("estimator", estimator.kind), "needs_sounding", False):
+        return None  # beams are not there yet, and sparse estimates put up with any pilots
     asked, sent = build("estimator", estimator), pilot_matrix(pilots, num_rf, num_users, Streams(seed)("pilots"))
     covariance = np.eye(num_rf, dtype=np.complex128)[None, None] if asked.needs_covariance else None
     try:

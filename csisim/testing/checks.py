@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from csisim.acquisition.base import Sounding
 from csisim.beamforming.base import Occasion
 from csisim.channel.base import Channel, DenseState, stack
+from csisim.phy.arrays import Ula
 from csisim.phy.dims import Dims, PowerBudget
 from csisim.phy.linalg import adjoint
 from csisim.phy.metrics import precoder_sgcs
@@ -84,7 +86,12 @@ def check_estimator(estimator: Any, dims: Dims = DIMS) -> None:
     length = 4 * dims.num_rf
     pilots = np.exp(-2j * np.pi * np.outer(np.arange(dims.num_rf), np.arange(length)) / length)[None]
     identity = np.broadcast_to(np.eye(dims.num_rf, dtype=complex), (dims.drops, dims.num_users, dims.num_rf, dims.num_rf))
-    state = estimator.init(pilots, 1e-6, identity if estimator.needs_covariance else None)
+    arguments = [pilots, 1e-6, identity if estimator.needs_covariance else None]
+    if getattr(estimator, "needs_sounding", False):
+        f, w = (np.linalg.qr(_draw(shape, 3))[0] for shape in ((dims.drops, dims.num_tx, dims.num_rf),
+                                                               (dims.drops, dims.num_users, dims.num_rx, dims.num_rx_rf)))  # fmt: skip
+        arguments.append(Sounding(f, w, Ula(), Ula()))
+    state = estimator.init(*arguments)
     received = channel @ pilots[:, None].astype(np.complex64)
     before = received.copy()
     estimate, _ = estimator.update(received, state)
