@@ -16,7 +16,7 @@ from csisim.registry import BareKind, Component
 
 
 class Genie(Component):
-    """The exact channel for the price of Q_f (Kang 2022)."""
+    """The exact channel for the price of Q_f (Kang 2022), in which one pilot block stands for all that it cannot show."""
 
     kind: Literal["genie"] = "genie"
 
@@ -29,7 +29,7 @@ class Noisy(Component):
 
 
 class BeamSweep(Component):
-    """Pilot blocks through all orthonormal DFT beams, least squares on every block."""
+    """Pilot blocks through all orthonormal DFT beams, least squares on every block; the ledger books all of them."""
 
     kind: Literal["beam_sweep"] = "beam_sweep"
 

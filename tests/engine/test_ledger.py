@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csisim.acquisition.pilots import PilotConfig
-from csisim.engine.ledger import LedgerConfig, q_equivalent, q_full, slot_costs
+from csisim.engine.ledger import LedgerConfig, q_equivalent, q_full, q_sweep, slot_costs
 from csisim.phy.dims import System
 from csisim.scheme import SchemeConfig
 
@@ -26,6 +26,20 @@ def total(config: SchemeConfig, frames: int, slots: int, **ledger) -> int:
 def test_q_of_the_base_case():
     assert (q_full(SYSTEM, 16), q_equivalent(SYSTEM, 16)) == (1408, 256)
     assert (q_full(SYSTEM, 80), q_equivalent(SYSTEM, 80)) == (2432, 1280)
+
+
+def test_a_sweep_pays_for_what_the_genie_hides():
+    """4 x 8 blocks of 16 symbols against one: 9.5 times the bits, and the air time that the genie is charged as well."""
+    blocks = 4 * 8
+    assert q_sweep(SYSTEM, 16) == 8 * 32 * 4 + 4 * 64 * 16 + blocks * 16 * 16 == 13312
+    as_many = System(num_tx=16, num_rf=16, num_rx=4, num_rx_rf=4)
+    assert q_sweep(as_many, 16) == q_full(as_many, 16)
+    uneven = System(num_tx=10, num_rf=4, num_rx=3, num_rx_rf=2, num_streams=2)
+    assert q_sweep(uneven, 4) == 2 * 3 * 2 + 3 * 10 * 4 + 2 * 3 * 4 * 4
+    genie, swept = (slot_costs(scheme("online"), SYSTEM, PILOTS, LedgerConfig(), 2, 8, kind) for kind in (False, True))
+    assert (swept.pilot_bits - genie.pilot_bits).sum() == 2 * (13312 - 1408)
+    assert (swept.pilot_symbols == genie.pilot_symbols).all()
+    assert swept.pilot_symbols[7] == blocks * 16 + 16
 
 
 @pytest.mark.parametrize(("frames", "expected"), [(2, (22528, 26624, 6912)), (16, (180224, 55296, 55296))])

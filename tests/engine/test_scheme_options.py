@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from csisim.acquisition.full_csi import BeamSweep
+from csisim.acquisition.full_csi import BeamSweep, Genie
 from csisim.acquisition.observe import UnitNoise
 from csisim.random import Streams
 from csisim.registry import build
@@ -134,6 +134,12 @@ def test_a_beam_sweep_errs_by_its_pilot_noise(run, scheme):
     """Least squares through orthonormal beams: error sigma^2 / L per coefficient, of mean channel power 1."""
     out = run(scheme("single", "single", analog="svd_phases"), full_csi=BeamSweep(), drops=16, channel={"num_clusters": 16})["single"]
     assert np.mean(out["nmse_full"]) == pytest.approx(0.1 / 4, rel=0.25)
+
+
+def test_a_beam_sweep_is_booked_as_one(run, scheme):
+    config = scheme("single", "single", analog="svd_phases")
+    bits = [run(config, full_csi=kind)["single"]["pilot_bits"][0] for kind in (Genie(), BeamSweep())]
+    assert bits == [4 * 2 + 16 * 4 + 4 * 4, 2 * 4 * 2 + 4 * 16 * 4 + 2 * 4 * 4 * 4]
 
 
 def test_keep_keeps_what_the_last_frame_taught(run, scheme):
