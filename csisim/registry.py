@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, PlainValidator, SerializeAsAny
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, PlainValidator, SerializeAsAny, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
@@ -37,6 +37,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "codec": {
         "ideal": ("csisim.feedback.ideal:Ideal", "unquantised report, no bits booked"),
         "lloyd_max": ("csisim.feedback.lloyd_max:LloydMax", "scalar Lloyd-Max quantisation of the equivalent channel"),
+        "differential": ("csisim.feedback.differential:Differential", "what changed since the last acknowledged report, by another codec"),
+        "adaptive": ("csisim.feedback.adaptive:Adaptive", "one of several codecs per report, the finest that the bit budget allows"),
         "type1": ("csisim.feedback.codebooks.type1:Type1", "3GPP Type I single-panel codebook, precoders of rank 1 or 2"),
         "type2": ("csisim.feedback.codebooks.type2:Type2", "3GPP Type II codebook (Release 15), precoders of rank 1 or 2"),
         "etype2": ("csisim.feedback.codebooks.etype2:EType2", "3GPP enhanced Type II codebook (Release 16), precoders of rank 1 or 2"),
@@ -191,4 +193,8 @@ ChannelField = Annotated[SerializeAsAny[Component], _validator("channel"), _AnyK
 EstimatorField = Annotated[SerializeAsAny[Component], _validator("estimator"), _AnyKind("estimator")]
 CodecField = Annotated[SerializeAsAny[Component], _validator("codec"), _AnyKind("codec")]
 AnalogField = Annotated[SerializeAsAny[Component], _validator("analog"), _AnyKind("analog")]
+#: A codec within a codec; in the JSON schema its settings are not spelled out again.
+InnerCodecField = Annotated[
+    SerializeAsAny[Component], _validator("codec"), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})
+]
 DigitalField = Annotated[SerializeAsAny[Component], _validator("digital"), _AnyKind("digital")]

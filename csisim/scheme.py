@@ -19,7 +19,7 @@ from csisim.acquisition.pilots import PilotConfig, pilot_matrix
 from csisim.beamforming.analog.random_phases import draw_phases
 from csisim.beamforming.base import Occasion, Phases
 from csisim.channel.base import Channel, ChannelState, stack
-from csisim.feedback.report import Report
+from csisim.feedback.exchange import Budget, Exchange, Sent
 from csisim.phy.arrays import Ula
 from csisim.phy.beams import Beams
 from csisim.phy.dims import Dims, System
@@ -101,6 +101,8 @@ class Link:
     streams: Streams
     noise: UnitNoise
     fdd: bool
+    budget_bits: int | None = None  # that a user may report in a superframe
+    slots: tuple[int, int] = (1, 1)  # frames of a superframe, slots of a frame
 
 
 @dataclass(eq=False)
@@ -126,15 +128,6 @@ class Known:
 
 
 @dataclass(frozen=True, eq=False)
-class Sent:
-    """A report on its way: through which beams and when it was measured."""
-
-    report: Report
-    version: int
-    slot: int
-
-
-@dataclass(frozen=True, eq=False)
 class Payload:
     """What one slot's payload earned, NaN where the base station knows nothing yet."""
 
@@ -151,6 +144,7 @@ class Scheme:
         self.config, self.link = config, link
         self.estimator = build("estimator", config.estimator)
         self.codec = build("codec", config.codec)
+        self.exchange = Exchange(self.codec, self._budget())
         self.analog = build("analog", config.analog)
         self.digital = build("digital", config.digital)
         self.told_precoders = link.fdd and self.codec.content == "precoder"
@@ -163,8 +157,6 @@ class Scheme:
         self.version = -1  # of the beams that serve pilots
         self.in_force = np.full(link.dims.drops, -1)  # version of the beams that serve each drop's payload
         self.estimate_state: Any = None
-        self.encoder_state: Any = None
-        self.decoder_state: Any = None
         self.analog_state: Any = None
         self.memory: list[ChannelState] = []
         self.next_beams: tuple[np.ndarray, np.ndarray] | None = None
@@ -183,6 +175,7 @@ class Scheme:
         self.superframe, self.channel = index, channel
         self.memory.clear()
         self.covariance_samples.clear()
+        self.exchange.begin_superframe()
         phases = draw_phases(link.dims, link.streams, index)
         if index == 0:
             self.first_phases = phases
@@ -319,22 +312,25 @@ class Scheme:
 
     def report(self, estimate: np.ndarray, slot: int) -> Sent:
         """Encode the estimate at the users."""
-        if self.encoder_state is None:
-            self.encoder_state, self.decoder_state = (self.codec.init(estimate.shape, estimate.dtype) for _ in range(2))
-        report, self.encoder_state = self.codec.encode(estimate, self.encoder_state)
-        return Sent(report, self.version, slot)
+        return self.exchange.report(estimate, self.version, slot)
 
     def receive(self, sent: Sent, arrived: np.ndarray) -> None:
         """The base station decodes a report; ``arrived`` (D, K) says whose part was not lost."""
-        value, self.decoder_state = self.codec.decode(sent.report, self.decoder_state)
+        if sent.version not in self.beams:
+            return  # a straggler through beams that no drop uses any more
+        value, intact = self.exchange.receive(sent, arrived)
         if self.told_precoders:
             value = adjoint(value)
-        self.learn(value, sent.version, sent.slot, arrived)
+        self.learn(value, sent.version, sent.slot, intact)
+
+    def _budget(self) -> Budget | None:
+        link = self.link
+        if link.budget_bits is None:
+            return None
+        return Budget(link.budget_bits, int((~self.config.silent_slots(*link.slots)).sum()), (link.dims.drops, link.dims.num_users))
 
     def learn(self, value: np.ndarray, version: int, slot: int, arrived: np.ndarray | None = None) -> None:
         """The base station's knowledge through beams ``version`` becomes ``value``, measured in ``slot``."""
-        if version not in self.beams:
-            return  # a straggler through beams that no drop uses any more
         if arrived is None or arrived.all():
             self.known[version] = Known(value, np.full(value.shape[:2], slot))
         else:
@@ -348,6 +344,7 @@ class Scheme:
         for retired in [v for v in self.beams if v < oldest]:
             del self.beams[retired]
             self.known.pop(retired, None)
+            self.exchange.forget(retired)
 
     # -- payload -----------------------------------------------------------------------------------------------------
 

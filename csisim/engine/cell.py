@@ -89,7 +89,8 @@ def run_cell(
 
 def _lanes(scenario: Physics, chosen: list[SchemeConfig], streams: Streams, dims: Dims) -> list[Lane]:
     system, pilots, clock = scenario.system, scenario.pilots, scenario.clock
-    link = Link(system, dims, pilots, scenario.full_csi, streams, UnitNoise(streams, dims), scenario.duplex == "fdd")
+    noise, slots = UnitNoise(streams, dims), (clock.frames, clock.slots_per_frame)
+    link = Link(system, dims, pilots, scenario.full_csi, streams, noise, scenario.duplex == "fdd", scenario.feedback.budget_bits, slots)
     swept = scenario.full_csi.kind == "beam_sweep"
     costs = [slot_costs(config, system, pilots, scenario.ledger, clock.frames, clock.slots_per_frame, swept) for config in chosen]
     return [Lane(Scheme(config, link), cost, clock) for config, cost in zip(chosen, costs, strict=True)]

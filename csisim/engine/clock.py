@@ -123,7 +123,7 @@ class Superframes:
         if self.feedback is None or lane.silent[slot]:
             return
         sent = lane.scheme.report(lane.estimate, int(self.env.now))
-        lane.tape.feedback_bits[slot] = sent.report.num_bits
+        lane.tape.feedback_bits[:, slot] = sent.bits.mean(axis=1)
 
         def arrive(_: simpy.Event) -> None:
             start = thread_time()

@@ -14,6 +14,12 @@ class FeedbackConfig(Settings):
 
     delay_slots: int = Field(0, ge=0, le=10_000, description="slots from the measurement to the report's arrival")
     loss: float = Field(0.0, ge=0, le=1, description="probability that one user's report of one slot is lost")
+    budget_bits: int | None = Field(
+        None,
+        ge=1,
+        description="bits that a user may report in a superframe: codec adaptive chooses reports that use it up evenly, of other codecs "
+        "only as many reports are sent as fit, evenly spaced; null is no limit",
+    )
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,12 @@ def bits_to_integers(bits: np.ndarray, width: int) -> np.ndarray:
     return np.packbits(padded, axis=-1).view(">u4")[..., 0].astype(np.uint32)
 
 
+def bits_to_scale(bits: np.ndarray) -> np.ndarray:
+    """Scale factors (..., 1) float16 of bits (..., 16); damaged ones that are no positive number become the largest there is."""
+    scale = np.abs(bits_to_integers(bits, 16).astype(np.uint16).view(np.float16))
+    return np.where(np.isfinite(scale), scale, np.finfo(np.float16).max)
+
+
 def pack(bits: np.ndarray) -> np.ndarray:
     """Bits (..., n) as bytes (..., ceil(n / 8)), zero-padded: a report's payload."""
     return np.packbits(bits, axis=-1)

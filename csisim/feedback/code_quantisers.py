@@ -18,6 +18,7 @@ from csisim.feedback.quantiser import gaussian_quantiser, train_quantiser
 from csisim.registry import BareKind, Component
 
 MOST_BITS = 8  # of one number, in tables
+LARGEST = 1e6  # number of a code; images have unit power
 
 
 class CodeQuantiser(Protocol):
@@ -56,8 +57,8 @@ class Float32(Component):
         return np.ascontiguousarray(codes, np.float32).view(np.uint32)
 
     def value(self, index: np.ndarray) -> np.ndarray:
-        """The floats."""
-        return index.astype(np.uint32).view(np.float32)
+        """The floats; damaged ones that no code has are cut to what computes."""
+        return np.clip(np.nan_to_num(index.astype(np.uint32).view(np.float32)), -LARGEST, LARGEST)
 
 
 class Uniform(Component):

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from csisim.errors import CsisimError
-from csisim.feedback.bits import bits_to_integers, integers_to_bits, pack, unpack
+from csisim.feedback.bits import bits_to_scale, integers_to_bits, pack, unpack
 from csisim.feedback.code_quantisers import CodeQuantiser, from_bits, to_bits
 from csisim.feedback.costs import Costs
 from csisim.feedback.images import SCALE_BITS, Domain, ImageLayout, Scaling, denormalise, normalise, scale_of
@@ -131,7 +131,7 @@ class ImageCodec:
         code_length = self.config.code_length(layout.angles, layout.delays)
         per_image = SCALE_BITS + self.config.quantiser.num_bits(code_length)  # type: ignore[attr-defined]
         bits = unpack(report.payload, layout.per_user * per_image).reshape(-1, per_image)
-        scale = bits_to_integers(bits[:, :SCALE_BITS], SCALE_BITS).astype(np.uint16).view(np.float16)[:, 0]
+        scale = bits_to_scale(bits[:, :SCALE_BITS])[:, 0]
         image = model.decode(from_bits(model.quantiser, bits[:, SCALE_BITS:]))
         images = denormalise(image, scale, self.scaling)
         return layout.to_csi(images.reshape(*report.payload.shape[:2], layout.per_user, *images.shape[-2:])), state

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from csisim.feedback.bits import bits_to_integers, integers_to_bits, pack, unpack
+from csisim.feedback.bits import bits_to_integers, bits_to_scale, integers_to_bits, pack, unpack
 from csisim.feedback.quantiser import gaussian_quantiser
 from csisim.feedback.report import Report
 from csisim.registry import Component
@@ -61,7 +61,7 @@ class LloydMax:
         """The CSI (D, K, S, R, T) that the bits describe."""
         dimensions = 2 * int(np.prod(state.shape[2:]))
         bits = unpack(report.payload, SCALE_BITS + dimensions * self.config.bits)
-        scale = bits_to_integers(bits[..., :SCALE_BITS], SCALE_BITS).astype(np.uint16).view(np.float16)
+        scale = bits_to_scale(bits[..., :SCALE_BITS])
         index = bits_to_integers(bits[..., SCALE_BITS:], self.config.bits)
         values = gaussian_quantiser(self.config.bits).decode(index) * scale
         csi = values.view(np.complex128).astype(state.dtype, copy=False)

@@ -16,17 +16,45 @@ class Report:
         The bit strings, packed (``numpy.packbits``, big-endian, zero-padded to a byte). An ideal report, which no bit
         string can carry, holds the array itself.
     num_bits : int
-        Length of one user's bit string, scale factors included: what the ledger books.
+        Length of one user's bit string, scale factors included; of the longest possible one where lengths vary.
     content : "channel" or "precoder"
+    lengths : (D, K) int, optional
+        Length of every user's bit string, where they vary; zeros follow it in the payload. A string tells its own end.
+    arrived : (D, K) bool, optional
+        Whose bit strings reached the base station; nothing else of the others may be decoded. All when left out.
+    number : int
+        Running number of the reports of a codec with memory, which both ends count by their clocks.
     """
 
     payload: np.ndarray
     num_bits: int
     content: Literal["channel", "precoder"] = "channel"
+    lengths: np.ndarray | None = None
+    arrived: np.ndarray | None = None
+    number: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bits in the payload without the padding of its last byte; all bytes where a genie carries more than is booked."""
+        whole = 8 * self.payload.shape[-1]
+        return self.num_bits if whole - 8 < self.num_bits <= whole else whole
+
+    @property
+    def booked(self) -> np.ndarray:
+        """Bits of every user's report, (D, K) int: what the ledger books."""
+        return np.full(self.payload.shape[:2], self.num_bits) if self.lengths is None else self.lengths
 
 
 class Codec(Protocol):
-    """Turns CSI into bits and back; ``decode`` sees the bits alone."""
+    """Turns CSI into bits and back; ``decode`` sees the bits alone.
+
+    A codec whose reports build on earlier ones has two methods more. ``intact(state)`` says of the last decoded report whose part
+    could be used, (D, K) bool, and ``acknowledge(report, intact, state)`` tells the user's end: it returns that end's state once the
+    base station's answer to ``report`` is in. Such a codec begins anew with every pair of analog beams.
+
+    A codec that can make its reports shorter or longer has ``allow(bits, state)``: the state in which the next report takes about so
+    many bits of every user, (D, K) real.
+    """
 
     content: ClassVar[Literal["channel", "precoder"]]
 

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from csisim.errors import CsisimError
-from csisim.feedback.bits import bits_to_integers, integers_to_bits, pack, unpack
+from csisim.feedback.bits import bits_to_integers, bits_to_scale, integers_to_bits, pack, unpack
 from csisim.feedback.costs import Costs, Side
 from csisim.feedback.image_codec import ImageState
 from csisim.feedback.images import SCALE_BITS, Domain, ImageLayout, scale_of
@@ -84,7 +84,7 @@ class TopK:
         kept, width = self._sizes(size)
         per_image = SCALE_BITS + width + 2 * kept * self.config.bits
         bits = unpack(report.payload, layout.per_user * per_image).reshape(-1, per_image)
-        scale = bits_to_integers(bits[:, :SCALE_BITS], SCALE_BITS).astype(np.uint16).view(np.float16)
+        scale = bits_to_scale(bits[:, :SCALE_BITS])
         index = bits_to_integers(bits[:, SCALE_BITS + width :], self.config.bits)
         values = np.ascontiguousarray(gaussian_quantiser(self.config.bits).decode(index) * scale.astype(np.float64)).view(np.complex128)
         entries = np.zeros((len(bits), size), np.complex128)

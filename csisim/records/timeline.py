@@ -82,6 +82,8 @@ def lanes(scenario: "Scenario", scheme: "SchemeConfig") -> Lanes:
     elif report:
         reports = int((~silent).sum())
         sum_text += f" + {reports}*{report} = {total + reports * report} with reports"
+        if scenario.feedback.budget_bits is not None:
+            sum_text += f" without the budget of {scenario.feedback.budget_bits}"
     share = float(pilot_share(booked, clock.symbols_per_slot).mean())
     slot_bits = booked.pilot_bits + ~silent * (report or 0)
     frame_bits = slot_bits.reshape(clock.frames, clock.slots_per_frame).sum(axis=1)
@@ -89,7 +91,7 @@ def lanes(scenario: "Scenario", scheme: "SchemeConfig") -> Lanes:
 
 
 def report_bits(scenario: "Scenario", scheme: "SchemeConfig") -> int | None:
-    """Bits of one user's report, of which every slot that is not silent sends one in FDD: those of a report of random CSI.
+    """Bits of one user's report, one of which every slot that is not silent sends in FDD: of random CSI, the longest possible.
 
     None for the fully digital bound behind a codec that books bits: it reports in the channel's signal space, whose size only
     the channel knows.

@@ -261,7 +261,7 @@ def pictures_show_schemes(scenario: Scenario) -> Iterator[Problem]:
 def feedback_is_fdd(scenario: Scenario) -> Iterator[Problem]:
     if scenario.duplex == "fdd":
         return
-    for name in ("delay_slots", "loss"):
+    for name in ("delay_slots", "loss", "budget_bits"):
         value = getattr(scenario.feedback, name)
         if value:
             yield Problem(("feedback", name), f"{value} in tdd, where the base station estimates and nobody reports (duplex: fdd)")
@@ -275,18 +275,19 @@ def codebooks_fit_the_link(scenario: Scenario) -> Iterator[Problem]:
     system = scenario.system
     shape = (1, system.num_users, scenario.dims(1).num_subcarriers, system.num_rx_rf, system.num_rf)
     for index, scheme in enumerate(scenario.schemes if scenario.duplex == "fdd" else ()):
-        if component("codec", scheme.codec.kind).content != "precoder":
+        codec = build("codec", scheme.codec)
+        if codec.content != "precoder":
             continue
         if not _analog(scheme).phase_shifters:
             message = f"{scheme.codec.kind} needs RF chains for ports, {scheme.analog.kind} has none (analog: ports)"
             yield Problem(_scheme(index, "analog"), message)
-        layers = getattr(scheme.codec, "rank", system.num_streams)
+        layers = getattr(getattr(scheme.codec, "ladder", [scheme.codec])[0], "rank", system.num_streams)
         if layers != system.num_streams:
             yield Problem(
                 _scheme(index, "codec", "rank"), f"{layers} layers for {system.num_streams} streams per user (rank = num_streams)"
             )
         try:
-            build("codec", scheme.codec).init(shape, np.dtype(np.complex64))
+            codec.init(shape, np.dtype(np.complex64))
         except CsisimError as error:
             yield Problem(_scheme(index, "codec"), str(error))
 

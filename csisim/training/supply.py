@@ -151,12 +151,22 @@ def _supplied(scenario: Any, scheme: Any) -> Any:
 
 
 def _with_codec(scenario: Any, scheme: Any) -> Any:
-    """The scheme with the file that a neural codec will find for its images; their size follows from what is reported."""
-    config = scheme.codec
-    if scenario.duplex != "fdd" or getattr(config, "weights", "") is not None:
+    """The scheme with the files that its neural codecs will find for their images; whose size follows from what is reported."""
+    if scenario.duplex != "fdd":
         return scheme
     system = scenario.system
-    full = scheme.analog.kind == "none"
-    sizes = (system.num_rx, system.num_tx) if full else (system.num_rx_rf, system.num_rf)
-    path = find(config.need(*config.image_size(scenario.dims(1).num_subcarriers, *sizes)))
-    return scheme if path is None else scheme.model_copy(update={"codec": config.model_copy(update={"weights": str(path)})})
+    sizes = (system.num_rx, system.num_tx) if scheme.analog.kind == "none" else (system.num_rx_rf, system.num_rf)
+    codec = _supplied_codec(scheme.codec, (scenario.dims(1).num_subcarriers, *sizes))
+    return scheme if codec is scheme.codec else scheme.model_copy(update={"codec": codec})
+
+
+def _supplied_codec(config: Any, sizes: tuple[int, int, int]) -> Any:
+    """A codec, or one with codecs inside, with the files that are found for CSI of these subcarriers, receive and transmit chains."""
+    if hasattr(config, "inner"):
+        return config.model_copy(update={"inner": _supplied_codec(config.inner, sizes)})
+    if hasattr(config, "ladder"):
+        return config.model_copy(update={"ladder": [_supplied_codec(rung, sizes) for rung in config.ladder]})
+    if getattr(config, "weights", "") is not None:
+        return config
+    path = find(config.need(*config.image_size(*sizes)))
+    return config if path is None else config.model_copy(update={"weights": str(path)})

@@ -71,9 +71,8 @@ class CodebookState(NamedTuple):
 class CodebookCodec:
     """A codebook as a codec: a user reports the dominant eigenvectors of its channel, subband by subband.
 
-    A user's bit string is the CQI (if there is one) and the PMI. Where the length of the PMI depends on what was chosen, the
-    string is as long as the longest, as on an uplink grant that was made beforehand, and that is what is booked. A wrong bit
-    makes another precoder, never an error.
+    A user's bit string is the CQI (if there is one) and the PMI. The length of the PMI depends on what was chosen; the bits before
+    say how many follow, and what is booked is what there is. A wrong bit makes another precoder, never an error.
     """
 
     content: ClassVar[Literal["channel", "precoder"]] = "precoder"
@@ -109,12 +108,14 @@ class CodebookCodec:
         config, codebook = self.config, state.codebook
         channel = codebook.panel.to_ports(csi.reshape(-1, *csi.shape[2:]))
         directions, gains = subband_directions(channel, config.rank, codebook.subbands)
-        bits = codebook.write(codebook.select(directions)).bits
+        writer = codebook.write(codebook.select(directions))
+        bits, lengths = writer.bits, writer.lengths
         if config.cqi:
             gain_db = 10 * np.log10(np.maximum(gains.mean(axis=(1, 2)) / codebook.panel.ports, 1e-30))
             cqi = np.clip(np.rint((gain_db - CQI_LOWEST_DB) / CQI_STEP_DB), 0, 2**CQI_BITS - 1).astype(np.int64)
-            bits = np.concatenate([integers_to_bits(cqi[:, None], CQI_BITS), bits], axis=1)
-        return Report(pack(bits.reshape(*csi.shape[:2], -1)), bits.shape[1], "precoder"), state
+            bits, lengths = np.concatenate([integers_to_bits(cqi[:, None], CQI_BITS), bits], axis=1), lengths + CQI_BITS
+        payload = pack(bits.reshape(*csi.shape[:2], -1))
+        return Report(payload, bits.shape[1], "precoder", lengths.reshape(csi.shape[:2])), state
 
     def decode(self, report: Report, state: CodebookState) -> tuple[np.ndarray, CodebookState]:
         """The precoder (D, K, S, T, rank) that the bits describe, the norm of its columns being the reported gain's amplitude."""

@@ -1,0 +1,147 @@
+"""The feedback link as a whole: what is booked, what delay and loss cost, and that nothing on it breaks a scheme."""
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from csisim.engine.link import FeedbackLink
+from csisim.feedback.exchange import Exchange
+
+FAST = {"slot_s": 0.125e-3, "slots_per_frame": 4, "symbols_per_slot": 256}
+DIFFERENTIAL = {"kind": "differential", "inner": {"kind": "lloyd_max", "bits": 2}}
+ADAPTIVE = {"kind": "adaptive", "ladder": [{"kind": "lloyd_max", "bits": bits} for bits in (1, 3, 6)]}
+PORTS = {"num_tx": 8, "num_rf": 8, "num_rx": 2, "num_rx_rf": 2, "num_users": 2, "num_streams": 1}
+
+
+def drop_means(out, drops=16):
+    return np.nan_to_num(out["sum_rate_bps_hz"]).reshape(drops, -1).mean(axis=1)
+
+
+def certainly_less(less, more):
+    """The paired difference is negative beyond its 95 % confidence interval."""
+    difference = less - more
+    half = student.ppf(0.975, len(difference) - 1) * difference.std(ddof=1) / np.sqrt(len(difference))
+    return difference.mean() + half < 0
+
+
+@pytest.mark.parametrize("codec", ["ideal", {"kind": "lloyd_max", "bits": 4}, DIFFERENTIAL, "type2"], ids=str)
+@pytest.mark.parametrize("worse", [{"delay_slots": [0, 1, 3, 6]}, {"loss": [0.0, 0.2, 0.5, 0.9]}], ids=["delay", "loss"])
+def test_the_rate_falls_with_delay_and_with_loss(run, scheme, codec, worse):
+    """Paired drop by drop on the same channel, noise and losses; the first report is given its time."""
+    (name, values), = worse.items()  # fmt: skip
+    config = scheme(codec=codec, analog="ports", digital="rzf", combiner_csi="true_channel")
+    rates = []
+    for value in values:
+        out = run(config, duplex="fdd", feedback={name: value}, drops=16, system=PORTS, clock={"frames": 8})["s"]
+        late = out["slot"] >= 6
+        rates.append(drop_means({"sum_rate_bps_hz": out["sum_rate_bps_hz"][late]}))
+    for better, worse_rate in zip(rates, rates[1:], strict=False):
+        assert certainly_less(worse_rate, better)
+
+
+@pytest.mark.parametrize("timescale", ["single", "offline", "online"])
+def test_perfect_feedback_is_tdd_bit_for_bit(run, scheme, timescale):
+    analog = {"single": "svd_phases", "offline": "covariance", "online": {"kind": "ssca", "batch": 2, "inner_iterations": 2}}[timescale]
+    config = scheme(timescale=timescale, analog=analog)
+    tdd, fdd = run(config, drops=4)["s"], run(config, duplex="fdd", drops=4, feedback={"delay_slots": 0, "loss": 0.0})["s"]
+    for column in set(tdd) - {"sgcs"}:  # a number about reports
+        np.testing.assert_array_equal(tdd[column], fdd[column], err_msg=column)
+
+
+@pytest.mark.parametrize("codec", ["type1", "type2", {"kind": "etype2", "combination": 2}, "lloyd_max", DIFFERENTIAL, ADAPTIVE], ids=str)
+@pytest.mark.parametrize("feedback", [{}, {"budget_bits": 300}, {"loss": 0.3, "delay_slots": 2}], ids=str)
+def test_the_ledger_is_the_sum_of_the_reports(run, scheme, monkeypatch, codec, feedback):
+    sent = []
+    original = Exchange.report
+    monkeypatch.setattr(Exchange, "report", lambda *args: sent.append(original(*args)) or sent[-1])
+    out = run(scheme(codec=codec, analog="ports"), duplex="fdd", feedback=feedback, system=PORTS)["s"]
+    bits = np.stack([np.where(s.senders, s.report.booked, 0).mean(axis=1) for s in sent], axis=1)
+    np.testing.assert_array_equal(out["feedback_bits"].reshape(2, -1), bits)
+    np.testing.assert_array_equal(out["signaling_bits"].reshape(2, -1), np.cumsum(out["pilot_bits"].reshape(2, -1) + bits, axis=1))
+    if "budget_bits" in feedback:
+        assert 0 < sum(np.where(s.senders, s.report.booked, 0) for s in sent).max() <= 300
+
+
+def test_reports_of_precoders_are_as_long_as_they_are(run, scheme):
+    """Amplitudes of zero have no phase: type II reports differ in length from user to user, and from the longest there is."""
+    out = run(scheme(codec="type2", analog="ports"), duplex="fdd", system=PORTS, drops=8)["s"]["feedback_bits"]
+    assert len(np.unique(out)) > 3
+
+
+def test_adaptation_spends_the_budget_evenly(run, scheme):
+    config = {"duplex": "fdd", "system": PORTS, "clock": {"frames": 5}}
+    rich, poor = (run(scheme(codec=ADAPTIVE, analog="ports"), feedback={"budget_bits": b}, **config)["s"] for b in (4000, 900))
+    fixed = run(scheme(codec=ADAPTIVE["ladder"][2], analog="ports"), feedback={"budget_bits": 900}, **config)["s"]
+    for out, budget in ((rich, 4000), (poor, 900), (fixed, 900)):
+        total = out["feedback_bits"].reshape(2, -1).sum(axis=1)
+        assert (total <= budget).all()
+        assert (total > 0.6 * budget).all()
+    assert np.nanmean(poor["csi_age_slots"]) < np.nanmean(fixed["csi_age_slots"])  # a long report that is seldom, or short ones
+    assert np.nanmean(rich["nmse_csi"]) < np.nanmean(poor["nmse_csi"])
+
+
+def test_a_budget_below_one_report_leaves_nothing_known(run, scheme):
+    out = run(scheme(codec="lloyd_max"), duplex="fdd", feedback={"budget_bits": 10})["s"]
+    assert (out["feedback_bits"] == 0).all()
+    assert (out["sum_rate_bps_hz"] == 0).all()
+
+
+def test_prediction_earns_more_with_as_many_bits(run, scheme):
+    """Two bits of change beat three bits of the channel itself where it changes slowly."""
+    slow = {"channel": {"fading": {"kind": "ar1", "correlation": 0.99}}, "clock": {"frames": 8}, "duplex": "fdd", "drops": 16}
+    system = PORTS | {"num_rx": 4, "num_rx_rf": 4, "num_tx": 16, "num_rf": 16}  # 2 x 4 x 16 numbers: 28 bits of header are few
+    plain = scheme("plain", codec={"kind": "lloyd_max", "bits": 3}, analog="ports", combiner_csi="true_channel")
+    predicted = scheme("predicted", codec=DIFFERENTIAL, analog="ports", combiner_csi="true_channel")
+    out = run(plain, predicted, system=system, **slow)
+    assert out["predicted"]["feedback_bits"].mean() < out["plain"]["feedback_bits"].mean()
+    assert certainly_less(drop_means(out["plain"]), drop_means(out["predicted"]))
+
+
+def test_prediction_begins_anew_with_new_beams(run, scheme):
+    """Online and late: a report through the old beams is never built on through the new ones."""
+    online = {"analog": {"kind": "ssca", "batch": 2, "inner_iterations": 2}, "digital": {"kind": "sca", "iterations": 3}}
+    feedback = {"delay_slots": 2, "loss": 0.2}
+    configs = [scheme(n, "online", codec=c, **online) for n, c in (("diff", DIFFERENTIAL), ("plain", DIFFERENTIAL["inner"]))]
+    out = run(*configs, duplex="fdd", feedback=feedback, drops=8, clock={"frames": 4, "superframes": 2})
+    assert np.nanmean(out["diff"]["nmse_csi"]) < 1.1 * np.nanmean(out["plain"]["nmse_csi"])
+
+
+class Harmed(FeedbackLink):
+    """Losses that end: from slot 8 on everything arrives."""
+
+    def arrivals(self, superframe, slot):
+        return super().arrivals(superframe, slot) | (slot >= 8)
+
+
+@pytest.mark.parametrize("codec", ["ideal", "lloyd_max", DIFFERENTIAL, {"kind": "differential", "inner": ADAPTIVE}, "type2"], ids=str)
+@pytest.mark.parametrize("damage", [0.0, 0.01, 0.5])
+def test_harm_ends_with_the_next_intact_report(run, scheme, monkeypatch, codec, damage):
+    """After slot 8 nothing is lost or damaged: from the first report on the station knows what an unharmed one knows, within its bits."""
+    if codec == "ideal" and damage:
+        pytest.skip("an ideal report has no bits")
+    rng = np.random.default_rng(1)
+    original = Exchange.receive
+
+    def receive(self, sent, arrived):
+        if sent.slot < 8 and damage:
+            payload = np.frombuffer(sent.report.payload.tobytes(), np.uint8).reshape(sent.report.payload.shape)
+            flips = np.packbits(rng.random((*payload.shape[:-1], 8 * payload.shape[-1])) < damage, axis=-1)
+            sent.report.payload[...] = payload ^ flips
+        return original(self, sent, arrived)
+
+    config = scheme(codec=codec, analog="ports", estimator="perfect", combiner_csi="true_channel")
+    setting = {"duplex": "fdd", "system": PORTS, "channel": {"fading": {"kind": "static"}}, "clock": {"frames": 4}, "drops": 8}
+    clean = run(config, **setting)["s"]
+    monkeypatch.setattr(Exchange, "receive", receive)
+    monkeypatch.setattr("csisim.engine.cell.FeedbackLink", Harmed)
+    harmed = run(config, feedback={"loss": 0.4}, **setting)["s"]
+    assert np.isfinite(harmed["sum_rate_bps_hz"]).all()
+    after = harmed["slot"] >= 8
+    assert (harmed["csi_age_slots"][after] == 0).all()
+    lasting = ("differential",) if isinstance(codec, dict) else ()
+    for column in ("nmse_csi", "sgcs"):
+        if lasting:  # it knows as well as after as many intact reports
+            assert np.nanmean(harmed[column][harmed["slot"] >= 12]) == pytest.approx(
+                np.nanmean(clean[column][clean["slot"] >= 4]), rel=0.5, abs=1e-2)  # fmt: skip
+        else:
+            np.testing.assert_array_equal(harmed[column][after], clean[column][after])
