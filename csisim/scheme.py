@@ -42,6 +42,9 @@ class SchemeConfig(Settings):
     codec: CodecField = Field(default_factory=lambda: configure("codec", "ideal"), description="feedback codec (FDD only)")
     analog: AnalogField = Field(description="analog beamformer")
     digital: DigitalField = Field(description="digital precoder")
+    reciprocity: bool = Field(
+        False, description="in fdd: this scheme's base station estimates by itself, as all do in tdd; nobody reports, nothing is late"
+    )
     combiner_csi: Literal["estimate", "true_channel"] = Field(
         "estimate",
         description="CSI behind the digital combiners: the base station's, or the true channel of the payload's slot (always, "
@@ -52,6 +55,7 @@ class SchemeConfig(Settings):
         "before", description="offline: samples before the superframe, or in its first slots with that payload meanwhile"
     )
     samples_per_frame: int = Field(1, ge=1, description="online: full-CSI samples in the last slots of each frame")
+    update_every: int = Field(1, ge=1, description="online: frames from one analog update to the next, the first frame's being the first")
     steps_per_frame: int = Field(3, ge=1, description="online: analog gradient steps at each frame's end")
     memory: Literal["all"] | int = Field("all", description="online: how many of the superframe's newest samples are kept")
     initial: Literal["random_phases", "covariance"] = Field(
@@ -81,7 +85,8 @@ class SchemeConfig(Settings):
         if self.timescale == "single":
             return np.ones(len(slot), dtype=bool)
         if self.timescale == "online":
-            return slot % slots_per_frame >= slots_per_frame - self.samples_per_frame
+            sampled = slot // slots_per_frame % self.update_every == 0
+            return sampled & (slot % slots_per_frame >= slots_per_frame - self.samples_per_frame)
         return (slot < self.num_samples) if self.sampling != "before" else np.zeros(len(slot), dtype=bool)
 
     def silent_slots(self, frames: int, slots_per_frame: int) -> np.ndarray:
@@ -147,7 +152,8 @@ class Scheme:
         self.exchange = Exchange(self.codec, self._budget())
         self.analog = build("analog", config.analog)
         self.digital = build("digital", config.digital)
-        self.told_precoders = link.fdd and self.codec.content == "precoder"
+        self.reports = link.fdd and not config.reciprocity
+        self.told_precoders = self.reports and self.codec.content == "precoder"
         self.power, self.noise_power = link.system.power, link.system.noise_power
         self.pilots = pilot_matrix(link.pilots, link.dims.num_rf, link.dims.num_users, link.streams("pilots"))
         if hasattr(self.estimator, "pilots"):  # trained ones, of the same power
@@ -219,7 +225,7 @@ class Scheme:
 
     def end_frame(self, frame: int) -> None:
         """Online: improve the analog stage with the samples of this superframe, for the next frame boundary."""
-        if self.config.timescale != "online":
+        if self.config.timescale != "online" or frame % self.config.update_every:
             return
         if frame == 0 and self.config.initial == "covariance":
             start = build("analog", configure("analog", "covariance"))
@@ -368,7 +374,7 @@ class Scheme:
                 result.sgcs[here] = precoder_sgcs(adjoint(known.value[here]), true[here])
             else:
                 result.nmse_csi[here] = nmse(beams.equivalent(known.value), beams.equivalent(true))[here]
-                if self.link.fdd:
+                if self.reports:
                     result.sgcs[here] = sgcs(known.value[here], true[here])
             result.age_slots[here] = (slot - known.measured).mean(axis=1)[here]
         return result

@@ -114,13 +114,13 @@ class Superframes:
         if lane.silent[slot]:
             return
         estimate, lane.tape.per_drop["nmse_estimate"][:, slot] = lane.scheme.sense(self.state, slot)
-        if self.feedback is None:
+        if not lane.scheme.reports:
             lane.scheme.learn(estimate, lane.scheme.version, int(self.env.now))
         else:
             lane.estimate = estimate
 
     def _send(self, lane: Lane, slot: int, arrived: np.ndarray) -> None:
-        if self.feedback is None or lane.silent[slot]:
+        if self.feedback is None or not lane.scheme.reports or lane.silent[slot]:
             return
         sent = lane.scheme.report(lane.estimate, int(self.env.now))
         lane.tape.feedback_bits[:, slot] = sent.bits.mean(axis=1)

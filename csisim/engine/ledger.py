@@ -83,7 +83,7 @@ def slot_costs(
     booked = in_time.copy()
     if scheme.timescale == "online" and ledger.paper_ledger:
         booked[:] = 0
-        booked[slots_per_frame - 1 :: slots_per_frame] = 1
+        booked[slots_per_frame - 1 :: slots_per_frame * scheme.update_every] = 1
     booked[:1] += scheme.samples_before  # bits on the first slot, but none of the superframe's air time
     block = pilot_symbols(pilots, system.num_rf, system.num_users)
     return SlotCosts(booked * full + equivalents * equivalent, in_time * full_csi_symbols(system, block) + equivalents * block)

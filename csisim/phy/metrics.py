@@ -57,9 +57,10 @@ def aggregate_db(ratios: np.ndarray, aggregate: Aggregate = "mean_of_ratios", en
 
 
 def cosine_similarity(estimate: np.ndarray, truth: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Magnitude of the complex cosine |v^H v'| / (||v|| ||v'||) along an axis, in [0, 1]."""
+    """Magnitude of the complex cosine |v^H v'| / (||v|| ||v'||) along an axis, in [0, 1]; nothing resembles the zero vector."""
     inner = np.abs(np.sum(truth.conj() * estimate, axis=axis))
-    return inner / np.sqrt(energy(estimate, (axis,)) * energy(truth, (axis,)))
+    lengths = np.sqrt(energy(estimate, (axis,))) * np.sqrt(energy(truth, (axis,)))  # their product may be too small a number
+    return np.where(lengths > 0, inner / np.where(lengths > 0, lengths, 1), 0)
 
 
 def sgcs(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:

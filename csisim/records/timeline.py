@@ -64,16 +64,17 @@ def lanes(scenario: "Scenario", scheme: "SchemeConfig") -> Lanes:
     silent = scheme.silent_slots(clock.frames, clock.slots_per_frame)
     no_equivalent = silent | (scheme.timescale == "single")
     csi = "".join("F" if f and only else "B" if f else " " if only else "e" for f, only in zip(sensed, no_equivalent, strict=True))
-    delay = scenario.feedback.delay_slots if scenario.duplex == "fdd" else 0
+    reported = scenario.duplex == "fdd" and not scheme.reciprocity
+    delay = scenario.feedback.delay_slots if reported else 0
     rows = {"CSI": csi, "analog": "".join("^" if new else " " for new in _analog_updates(scheme, clock.slots, clock.slots_per_frame))}
     known_from = int(silent.sum()) + delay  # silent slots come first; then the first report has to arrive
-    if scenario.duplex == "fdd":
+    if reported:
         rows["report"] = "".join(" " if quiet else ">" if slot < known_from else "x" for slot, quiet in enumerate(silent))
     designed_from = _designed_from(scheme, clock.slots_per_frame) + delay
     rows["payload"] = "".join("." if slot < known_from else "~" if slot < designed_from else "=" for slot in range(clock.slots))
     total = int(booked.pilot_bits.sum())
     by_paper = scheme.timescale == "online" and ledger.paper_ledger
-    fulls = clock.frames if by_paper else int(sensed.sum()) + scheme.samples_before
+    fulls = -(-clock.frames // scheme.update_every) if by_paper else int(sensed.sum()) + scheme.samples_before
     terms = [(fulls, full), ((total - fulls * full) // equivalent, equivalent)]
     sum_text = " + ".join(f"{count}*{bits}" for count, bits in terms if count) + f" = {total} ({_equation(scheme, silent, by_paper)})"
     report = report_bits(scenario, scheme)
@@ -96,7 +97,7 @@ def report_bits(scenario: "Scenario", scheme: "SchemeConfig") -> int | None:
     None for the fully digital bound behind a codec that books bits: it reports in the channel's signal space, whose size only
     the channel knows.
     """
-    if scenario.duplex == "tdd" or scheme.codec.kind == "ideal":
+    if scenario.duplex == "tdd" or scheme.reciprocity or scheme.codec.kind == "ideal":
         return 0
     if scheme.analog.kind == "none":
         return None
@@ -146,7 +147,7 @@ def _analog_updates(scheme: "SchemeConfig", slots: int, slots_per_frame: int) ->
     if scheme.timescale == "single":
         return slot >= 0
     if scheme.timescale == "online":
-        return slot % slots_per_frame == 0
+        return (slot == 0) | (slot % (slots_per_frame * scheme.update_every) == slots_per_frame % (slots_per_frame * scheme.update_every))
     return (slot == 0) | (slot == _designed_from(scheme, slots_per_frame))
 
 
@@ -163,5 +164,6 @@ def _equation(scheme: "SchemeConfig", silent: np.ndarray, by_paper: bool) -> str
         return "eq. 49"
     if scheme.timescale == "offline":
         return f"eq. 50 without Q_eq in {silent.sum()} silent slots" if silent.any() else "eq. 50"
-    many = scheme.samples_per_frame > 1 and not by_paper
-    return f"eq. 51 with {scheme.samples_per_frame} Q_f per frame" if many else "eq. 51"
+    samples = 1 if by_paper else scheme.samples_per_frame
+    frames = "frame" if scheme.update_every == 1 else f"{scheme.update_every} frames"
+    return "eq. 51" if (samples, scheme.update_every) == (1, 1) else f"eq. 51 with {samples} Q_f per {frames}"

@@ -259,6 +259,12 @@ def pictures_show_schemes(scenario: Scenario) -> Iterator[Problem]:
 
 
 def feedback_is_fdd(scenario: Scenario) -> Iterator[Problem]:
+    no_codec = SchemeConfig.model_fields["codec"].get_default(call_default_factory=True)
+    for index, scheme in enumerate(scenario.schemes):
+        if scheme.reciprocity and scenario.duplex == "tdd":
+            yield Problem(_scheme(index, "reciprocity"), "in tdd every base station estimates by itself (leave it out, or duplex: fdd)")
+        elif scheme.reciprocity and scheme.codec != no_codec:
+            yield Problem(_scheme(index, "codec"), f"{scheme.codec.kind} with reciprocity, where nobody reports (reciprocity: false)")
     if scenario.duplex == "fdd":
         return
     for name in ("delay_slots", "loss", "budget_bits"):
@@ -266,7 +272,7 @@ def feedback_is_fdd(scenario: Scenario) -> Iterator[Problem]:
         if value:
             yield Problem(("feedback", name), f"{value} in tdd, where the base station estimates and nobody reports (duplex: fdd)")
     for index, scheme in enumerate(scenario.schemes):
-        if scheme.codec != SchemeConfig.model_fields["codec"].get_default(call_default_factory=True):
+        if scheme.codec != no_codec:
             yield Problem(_scheme(index, "codec"), f"{scheme.codec.kind} in tdd, where nobody reports (duplex: fdd)")
 
 

@@ -31,6 +31,7 @@ TIMESCALE_FIELDS: dict[str, Literal["offline", "online"]] = {
     "num_samples": "offline",
     "sampling": "offline",
     "samples_per_frame": "online",
+    "update_every": "online",
     "steps_per_frame": "online",
     "memory": "online",
     "initial": "online",

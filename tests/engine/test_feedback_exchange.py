@@ -1,5 +1,7 @@
 """The feedback link as a whole: what is booked, what delay and loss cost, and that nothing on it breaks a scheme."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.stats import t as student
@@ -35,7 +37,7 @@ def test_the_rate_falls_with_delay_and_with_loss(run, scheme, codec, worse):
         out = run(config, duplex="fdd", feedback={name: value}, drops=16, system=PORTS, clock={"frames": 8})["s"]
         late = out["slot"] >= 6
         rates.append(drop_means({"sum_rate_bps_hz": out["sum_rate_bps_hz"][late]}))
-    for better, worse_rate in zip(rates, rates[1:], strict=False):
+    for better, worse_rate in pairwise(rates):
         assert certainly_less(worse_rate, better)
 
 
@@ -120,7 +122,7 @@ CODED = ["lloyd_max", DIFFERENTIAL, {"kind": "differential", "inner": ADAPTIVE},
     ("codec", "damage"), [("ideal", 0.0), *((codec, damage) for codec in CODED for damage in (0.0, 0.01, 0.5))], ids=str
 )
 def test_harm_ends_with_the_next_intact_report(run, scheme, monkeypatch, codec, damage):
-    """After slot 8 nothing is lost or damaged: from the first report on the station knows what an unharmed one knows, within its bits."""
+    """After slot 8 nothing is lost or damaged: the station soon knows what an unharmed one knows."""
     rng = np.random.default_rng(1)
     original = Exchange.receive
 

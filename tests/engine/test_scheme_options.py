@@ -209,3 +209,29 @@ def test_fewer_paths_than_streams_do_not_fool_fully_digital_beams(run, scheme, d
     assert all(np.isfinite(r) and r > 0 for r in rate.values())
     if digital in ("sca", "wmmse"):  # inversions spend power on streams that have no path, and bound nothing
         assert rate["bound"] > rate["hybrid"]
+
+
+def test_reciprocity_is_tdd_beside_fdd(run, scheme):
+    """On the same channel and noise, whatever the feedback link does."""
+    tdd = run(scheme("s", estimator="rls"))["s"]
+    both = run(
+        scheme("s", estimator="rls", reciprocity=True), scheme("reports", estimator="rls", codec="lloyd_max"),
+        duplex="fdd", feedback={"delay_slots": 2, "loss": 0.5},
+    )  # fmt: skip
+    for column in tdd:
+        np.testing.assert_array_equal(both["s"][column], tdd[column], err_msg=column)
+    assert both["reports"]["feedback_bits"].min() > 0
+    assert np.nanmin(both["reports"]["csi_age_slots"]) >= 2
+
+
+def test_the_analog_stage_rests_between_updates(run, scheme):
+    """Updates after frames 0 and 3: new beams in frames 0 (random), 1 and 4, and one sample's cost in each of the two frames."""
+    out = run(scheme(timescale="online", update_every=3, **SSCA), clock={"frames": 6}, drops=1)["s"]
+    updated = out["analog_updated"].reshape(6, 4)
+    assert np.flatnonzero(updated[:, 0]).tolist() == [0, 1, 4]
+    assert not updated[:, 1:].any()
+    bits = out["pilot_bits"].reshape(6, 4)
+    assert np.flatnonzero(bits[:, 3] > bits[:, 0]).tolist() == [0, 3]
+    assert (bits[:, :3] == bits[0, 0]).all()
+    every = run(scheme(timescale="online", **SSCA), clock={"frames": 6}, drops=1)["s"]
+    np.testing.assert_array_equal(every["sum_rate_bps_hz"][:8], out["sum_rate_bps_hz"][:8])

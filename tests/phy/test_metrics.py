@@ -45,6 +45,9 @@ def test_ratio_of_sums_over_drops_is_the_nmse_of_all_drops_together():
 def test_cosine_similarity_ignores_phase_and_length():
     v = channel()[0, 0, 0]
     np.testing.assert_allclose(cosine_similarity(v * 3j, v), 1)
+    weak = np.full(2, 1e-13, np.complex64)  # whose energies multiply to less than single precision holds
+    np.testing.assert_allclose(cosine_similarity(weak, weak), 1, rtol=1e-5)
+    np.testing.assert_array_equal(cosine_similarity(0 * v, v), 0)
     assert cosine_similarity(np.array([1, 0]), np.array([0, 1j])) == 0
     assert cosine_similarity(np.array([1.0, 0]), np.array([1, 1j])) == pytest.approx(np.sqrt(0.5))
 

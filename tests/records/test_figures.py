@@ -14,6 +14,7 @@ from csisim.records.figures import KINDS, Results, plots, render, render_all, wr
 from csisim.records.figures.data import paired_ratio
 from csisim.records.figures.style import RC, _wrapped, draw, typeset_in
 from csisim.records.summary import merge_replicas
+from csisim.registry import configure
 from csisim.scenario.schema import Plot, Sweep
 
 
@@ -164,6 +165,44 @@ def test_rate_vs_bits_has_a_point_for_every_scheme_and_value(results):
     assert len(table) == 6 * 3
     assert table.loc[table["scheme"] == "single_altmin", "signaling_bits"].tolist() == [180224.0] * 3
     assert len(render(results, Plot(kind="rate_vs_bits")).table) == 6
+
+
+def fdd(results, **codecs):
+    """The made-up results as if their schemes had reported with these codecs, in the schemes' order; the last ones ideally."""
+    schemes = [
+        scheme.model_copy(update={"codec": configure("codec", codecs.get(f"s{i}", "ideal")), "name": scheme.name, "analog": first.analog,
+                                  "timescale": first.timescale, "estimator": first.estimator, "digital": first.digital})
+        for first in results.scenario.schemes[1:2] for i, scheme in enumerate(results.scenario.schemes)
+    ]  # fmt: skip
+    cells = results.cells.copy()
+    order = {scheme.name: number for number, scheme in enumerate(schemes)}
+    slots = results.scenario.clock.slots
+    cells["feedback_bits"] = [slots * 100.0 * (order[name] + 1) * (schemes[order[name]].codec.kind != "ideal") for name in cells["scheme"]]
+    return replace(results, scenario=results.scenario.model_copy(update={"duplex": "fdd", "schemes": schemes}), cells=cells)
+
+
+REPORTED = {"s0": {"kind": "lloyd_max", "bits": 4}, "s1": {"kind": "lloyd_max", "bits": 2}, "s2": "topk"}
+
+
+def test_rate_vs_bits_of_reports_has_a_series_per_codec(results):
+    picture = render(fdd(results, **REPORTED), Plot(kind="rate_vs_bits"))
+    bits = {label: rows["report_bits"].tolist() for label, rows in picture.table.groupby("scheme")}
+    assert bits == {"lloyd_max": [100, 200], "topk": [300], "ideal": [0, 0, 0]}
+    assert picture.x_label == "Bits per user and report"
+    first = results.scenario.schemes[0].name
+    shown = picture.table.set_index("name").loc[first]
+    (cell,) = results.points()[results.points()["scheme"] == first].to_dict("records")
+    assert shown["sum_rate_bps_hz"] == cell["sum_rate_bps_hz_mean"]
+    assert shown["high"] - shown["sum_rate_bps_hz"] == pytest.approx(cell["sum_rate_bps_hz_ci95"])
+
+
+def test_rate_vs_bits_of_reports_has_a_panel_per_value(results):
+    picture = render(fdd(results, **REPORTED), Plot(kind="rate_vs_bits", x="num_users"))
+    figure = draw(picture, [scheme.name for scheme in results.scenario.schemes], 2)
+    assert [axes.get_title().split(": ")[1] for axes in figure.axes] == [str(v) for v in results.values("num_users")]
+    assert len(figure.legends[0].texts) == 3
+    with pytest.raises(CsisimError, match="at most 4 values"):
+        render(fdd(replace(results, axes=results.axes | {"num_users": list(range(5))})), Plot(kind="rate_vs_bits", x="num_users"))
 
 
 def test_cdf_ranks_the_drops_over_the_evaluated_frames(results, base_slots):

@@ -34,6 +34,8 @@ class Picture:
         How the rows of one scheme are joined.
     crossings : tuple of float
         Values of x from which another scheme is best.
+    panel : str, optional
+        Column whose values have panels of their own, side by side.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Picture:
     log_x: bool = False
     log_y: bool = False
     crossings: tuple[float, ...] = field(default=())
+    panel: str | None = None
 
 
 def versus(results: Results, plot: "Plot") -> Picture:
@@ -165,7 +168,11 @@ def signaling(results: Results, plot: "Plot") -> Picture:
 
 
 def rate_vs_bits(results: Results, plot: "Plot") -> Picture:
-    """A rate against the signaling bits of a superframe, one point per scheme, or a curve along a swept axis."""
+    """A rate against the bits of a report in FDD; in TDD against the signaling bits of a superframe, a point or curve per scheme."""
+    if results.scenario.duplex == "fdd":
+        from csisim.records.figures.feedback import rate_vs_report_bits
+
+        return rate_vs_report_bits(results, plot)
     y = metric(plot)
     x = plot.x
     points = results.points(x)
@@ -226,7 +233,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "frames": (*METRICS, *BITS),
     "nmse": ("nmse_estimate", "nmse_csi", "nmse_full"),
     "signaling": ("signaling_bits",),
-    "rate_vs_bits": ("sum_rate_bps_hz", "net_rate_bps_hz"),
+    "rate_vs_bits": ("sum_rate_bps_hz", "net_rate_bps_hz", "sgcs"),
     "cdf": (*METRICS, "rate_user"),
     "net_rate": ("net_rate_bps_hz",),
 }

@@ -4,6 +4,7 @@ Matplotlib is imported inside the functions, without pyplot: nothing here touche
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csisim.records.atomic import replacing
+from csisim.records.figures.captions import axis_label
 from csisim.records.figures.kinds import Picture
 
 if TYPE_CHECKING:
@@ -55,12 +57,13 @@ def draw(picture: Picture, schemes: Sequence[str], columns: int = 1) -> "Figure"
     schemes : sequence of str
         All schemes of the scenario: a scheme looks the same in all of its figures.
     columns : {1, 2}
-        One-column (3.5 in) or two-column (7 in) width.
+        One-column (3.5 in) or two-column (7 in) width; pictures with panels have two.
     """
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(RC):
+        columns = 2 if picture.panel is not None else columns  # panels do not fit side by side into one
         width = WIDTH_IN[columns]
         title = _wrapped(picture.title, TITLE_PT * 1.1, 0.93 * width)  # bold runs wider
         caption = _wrapped(picture.caption, CAPTION_PT, 0.95 * width)
@@ -76,13 +79,18 @@ def draw(picture: Picture, schemes: Sequence[str], columns: int = 1) -> "Figure"
         figure = Figure(figsize=(width, height), layout="constrained")
         engine: Any = figure.get_layout_engine()
         engine.set(rect=(0.0, caption_in / height, 1.0, 1.0 - (caption_in + title_in + legend_in) / height), w_pad=0.03, h_pad=0.03)
-        axes = figure.subplots()
-        _draw_schemes(axes, picture, shown, list(schemes))
-        _finish_axes(axes, picture)
+        parts = _panels(picture)
+        panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
+        for axes, (heading, part) in zip(panels, parts, strict=True):
+            _draw_schemes(axes, part, shown, list(schemes))
+            _finish_axes(axes, part)
+            axes.set_title(heading, fontsize=RC["legend.fontsize"])
+            axes.label_outer()
         figure.text(0.5, 1.0 - 0.04 / height, title, fontsize=TITLE_PT, fontweight="bold", ha="center", va="top")
+        handles, names = panels[0].get_legend_handles_labels()
         figure.legend(
-            loc="upper center", bbox_to_anchor=(0.5, 1.0 - title_in / height), ncols=legend_columns, handlelength=2.6, columnspacing=1.2,
-            borderaxespad=0.2, labelspacing=0.25,
+            handles, names, loc="upper center", bbox_to_anchor=(0.5, 1.0 - title_in / height), ncols=legend_columns, handlelength=2.6,
+            columnspacing=1.2, borderaxespad=0.2, labelspacing=0.25,
         )  # fmt: skip
         figure.text(0.5, 0.03 / height, caption, fontsize=CAPTION_PT, ha="center", va="bottom", linespacing=1.15)
     return figure
@@ -99,6 +107,15 @@ def save(figure: "Figure", path: Path) -> None:
         figure.savefig(temporary, format=suffix, dpi=300, metadata=metadata.get(suffix))
 
 
+def _panels(picture: Picture) -> list[tuple[str, Picture]]:
+    """The panels of a picture with what stands above them."""
+    if picture.panel is None:
+        return [("", picture)]
+    values = picture.table[picture.panel]
+    label = axis_label(picture.panel)
+    return [(f"{label}: {_word(v)}", replace(picture, table=picture.table[values == v])) for v in dict.fromkeys(values)]
+
+
 def _labels(picture: Picture) -> dict[str, str]:
     """Drawn scheme -> label in the legend; schemes whose curves are the same share one."""
     shown: dict[str, str] = {}
@@ -112,7 +129,7 @@ def _labels(picture: Picture) -> dict[str, str]:
 
 def _draw_schemes(axes: "Axes", picture: Picture, shown: dict[str, str], schemes: list[str]) -> None:
     for scheme, label in shown.items():
-        number = schemes.index(scheme)
+        number = schemes.index(scheme) if scheme in schemes else list(shown).index(scheme)
         colour, marker, dash = (cycle[number % len(cycle)] for cycle in (COLOURS, MARKERS, DASHES))
         look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": dash, "label": label}
         look |= {"markerfacecolor": "white" if number % 2 else colour, "markeredgewidth": 0.9}
@@ -120,7 +137,10 @@ def _draw_schemes(axes: "Axes", picture: Picture, shown: dict[str, str], schemes
         x, y = _positions(picture, rows[picture.x].tolist()), rows[picture.y].to_numpy(float)
         low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
         every = max(1, round(len(x) / 8))
-        if picture.form == "steps":
+        if picture.form == "points" and len(x) and not x.any():  # no bits: a level
+            axes.axhline(y[0], color=colour, linestyle=dash, label=label)
+            axes.axhspan(np.nan_to_num(low[0], nan=y[0]), np.nan_to_num(high[0], nan=y[0]), color=colour, alpha=0.12, linewidth=0)
+        elif picture.form == "steps":
             axes.step(np.r_[x[:1], x], np.r_[0.0, y], where="post", markevery=(1 + number % every, every), **look)
         elif picture.form == "points":
             axes.errorbar(x, y, yerr=np.nan_to_num([y - low, high - y]), capsize=2, elinewidth=0.8, **look)

@@ -1,0 +1,84 @@
+"""What a bit of feedback buys: a metric against the bits of a report, one series per codec, one panel per value of an axis."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from csisim.errors import CsisimError
+from csisim.records.figures.captions import band, conditions, metric_label, spell
+from csisim.records.figures.data import Results, is_at
+from csisim.records.figures.kinds import Picture, metric
+from csisim.records.summary import Moments
+
+if TYPE_CHECKING:
+    from csisim.scenario.schema import Plot
+    from csisim.scheme import SchemeConfig
+
+MOST_PANELS = 4
+
+
+def rate_vs_report_bits(results: Results, plot: "Plot") -> Picture:
+    """A metric against the bits of a user's report: schemes that differ in their codec's settings alone are one series.
+
+    Raises
+    ------
+    CsisimError
+        If the axis has more values than there is room for panels.
+    """
+    import pandas as pd
+
+    y, x = metric(plot), plot.x
+    schemes, points = results.schemes(plot.schemes), results.points(x)
+    values = results.values(x) if x is not None else [None]
+    if len(values) > MOST_PANELS:
+        raise CsisimError(f"a rate_vs_bits plot has a panel for each of at most {MOST_PANELS} values; {x} has {len(values)}")
+    series = labels(schemes)
+    slots = {s.name: int((~s.silent_slots(results.scenario.clock.frames, results.scenario.clock.slots_per_frame)).sum()) for s in schemes}
+    rows: list[dict[str, Any]] = []
+    for scheme in schemes:
+        for value in values:
+            at = points[points["scheme"] == scheme.name]
+            for point in (at if x is None else at[is_at(at, x, value)]).to_dict("records"):
+                moments = Moments.from_columns({str(name): value for name, value in point.items()}, y)
+                bits = float(point["feedback_bits"]) / max(slots[scheme.name], 1)
+                row: dict[str, Any] = {"scheme": series[scheme.name], "name": scheme.name} | ({x: value} if x is not None else {})
+                interval = {"low": moments.mean - moments.ci95, "high": moments.mean + moments.ci95, "n": moments.n}
+                rows.append(row | {"report_bits": bits, y: moments.mean} | interval)
+    if not rows:
+        raise CsisimError("nothing to draw")
+    table = pd.DataFrame(rows).sort_values(["scheme", "report_bits"], key=lambda c: c if c.dtype.kind in "if" else c.map(_order(rows)))
+    told = table.loc[table["report_bits"] > 0, "report_bits"]
+    wide = bool(len(told) and told.max() > 5 * told.min())
+    silent = " Reports without a bit booked are levels." if (table["report_bits"] == 0).any() else ""
+    caption = f"{conditions(results, x, evaluated=True)} Bits of a user's report in every slot.{silent}{band(table)}"
+    return Picture(
+        f"rate_vs_bits-{y}" + (f"-{x}" if x is not None else ""), table.reset_index(drop=True), "report_bits", y,
+        "Bits per user and report", metric_label(y), plot.title or f"{spell(y)} versus bits per report", caption,
+        form="points", log_x=wide, panel=x,
+    )  # fmt: skip
+
+
+def labels(schemes: "Sequence[SchemeConfig]") -> dict[str, str]:
+    """Name of a scheme -> its series: the codec, and what else the schemes differ in as the beginning that their names share."""
+    groups: dict[str, list[str]] = {}
+    kinds: dict[str, str] = {}
+    for scheme in schemes:
+        rest = scheme.model_dump_json(exclude={"name", "codec"})
+        key = f"{_kind(scheme.codec)} {rest}"
+        groups.setdefault(key, []).append(scheme.name)
+        kinds[key] = _kind(scheme.codec)
+    several = len({key.split(" ", 1)[1] for key in groups}) > 1
+    found: dict[str, str] = {}
+    for key, names in groups.items():
+        common = names[0] if len(names) == 1 else "".join(a for a, *others in zip(*names, strict=False) if {a} == set(others))
+        label = common.rstrip("_-0123456789") or names[0] if several else kinds[key]
+        found |= dict.fromkeys(names, label)
+    return found
+
+
+def _kind(codec: Any) -> str:
+    inner = getattr(codec, "inner", None)
+    return str(codec.kind) if inner is None else f"{codec.kind} {_kind(inner)}"
+
+
+def _order(rows: list[dict[str, Any]]) -> dict[str, int]:
+    return {label: number for number, label in enumerate(dict.fromkeys(row["scheme"] for row in rows))}
