@@ -133,8 +133,11 @@ class _Lane:
             directions = [self._directions_of(end, antennas) for end, antennas in (("rx_array", link.rx), ("tx_array", link.tx))]
             self.kept += link.drops * (link.users * rx * directions[0] + (tx + scenario.pilot_length) * directions[1])
             passing += 3 * link.drops * link.users * directions[0] * directions[1]  # correlations with every pair
-        if scenario.duplex == "fdd" and getattr(self.scheme.codec, "bits", None):
+        codec = self.scheme.codec
+        if scenario.duplex == "fdd" and any(getattr(codec, name, None) for name in ("bits", "inner", "ladder")):
             passing += _BIT_WORK * equivalent
+        if scenario.duplex == "fdd":  # reports that later ones may build on, at both ends
+            self.kept += (getattr(codec, "window", 0) + scenario.feedback.delay_slots * hasattr(codec, "window")) * equivalent
         self.passing = max(self.passing, passing)
 
     def _directions_of(self, end: str, antennas: int) -> int:

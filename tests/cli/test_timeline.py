@@ -26,6 +26,7 @@ schemes:
   - {{name: meanwhile, timescale: offline, sampling: inside_random_phases, num_samples: 3, estimator: ls, analog: covariance, digital: rzf}}
   - {{name: online, timescale: online, estimator: ls, analog: covariance, digital: rzf}}
   - {{name: eager, timescale: online, samples_per_frame: 3, estimator: ls, analog: covariance, digital: rzf}}
+  - {{name: lazy, timescale: online, update_every: 3, estimator: ls, analog: covariance, digital: rzf}}
   - {{name: fixed, timescale: offline, estimator: ls, analog: random, digital: rzf}}
 """
 FULL, EQUIVALENT = 32 * 4 + 64 * 16 + 16 * 16, 16 * 16  # (47), (48) with q = 1, L = 16
@@ -60,6 +61,28 @@ def test_departures_from_the_equations_are_named(drawn):
     _, rows = drawn()
     assert rows["inside"].sum_text == "12*1408 + 116*256 = 46592 (eq. 50 without Q_eq in 12 silent slots)"
     assert rows["eager"].sum_text == "48*1408 + 128*256 = 100352 (eq. 51 with 3 Q_f per frame)"
+    assert rows["lazy"].sum_text == "6*1408 + 128*256 = 41216 (eq. 51 with 1 Q_f per 3 frames)"
+    assert np.flatnonzero([letter == "^" for letter in rows["lazy"].rows["analog"]]).tolist() == [0, 8, 32, 56, 80, 104]
+
+
+def test_who_hears_the_channel_itself_reports_nothing(drawn):
+    scenario, rows = drawn(duplex="fdd", codec="lloyd_max")
+    config = next(scheme for scheme in scenario.schemes if scheme.name == "offline")
+    row = lanes(scenario, config.model_copy(update={"reciprocity": True}))
+    assert "report" in rows["offline"].rows
+    assert "report" not in row.rows
+    assert "reports" not in row.sum_text
+
+
+def test_a_sweep_is_priced_as_one(drawn):
+    from csisim.acquisition.full_csi import BeamSweep
+    from csisim.records.timeline import costs
+
+    scenario, _ = drawn()
+    swept = scenario.model_copy(update={"full_csi": BeamSweep()})
+    assert "Q_f = 13312 bits (eq. 47, every block of a beam sweep)" in costs(swept)
+    online = next(scheme for scheme in swept.schemes if scheme.name == "online")
+    assert lanes(swept, online).sum_text == "16*13312 + 128*256 = 245760 (eq. 51)"
     _, rows = drawn(paper="true")
     assert rows["eager"].sum_text == "16*1408 + 128*256 = 55296 (eq. 51)"
 

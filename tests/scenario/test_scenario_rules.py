@@ -124,6 +124,14 @@ def test_a_rule_refuses_what_it_is_about(name, refusal):
             "pilots.length: forgetting 0.01 fades 400 pilot symbols below rounding",
         ),
         ([("{delay_slots: 0}", "{loss: 0.5}")], "feedback.loss: 0.5 in tdd"),
+        ([("{delay_slots: 0}", "{budget_bits: 50}")], "feedback.budget_bits: 50 in tdd"),
+        ([off(reciprocity="true")], "schemes.off.reciprocity: in tdd every base station estimates by itself"),
+        ([FDD, off(reciprocity="true", codec="lloyd_max")], "schemes.off.codec: lloyd_max with reciprocity, where nobody reports"),
+        (
+            [FDD, off(codec="{kind: adaptive, ladder: [{kind: type1, rank: 2, n1: 8}, {kind: type2, rank: 2}]}")],
+            "schemes.off.codec: type1: a panel of 2 x 8 x 1 = 16 ports behind 8 RF chains",
+        ),
+        ([FDD, off(codec="{kind: differential, inner: type1}")], "differential: type1 reports no channels"),
         ([("length: num_rf", "length: 600, access: tdma")], "pilots.length: 1200 pilot symbols (2 users in turn) in a slot of 1024"),
         ([("clock:", "plots: [{kind: frames, relative_to: nobody}]\nclock:")], "plots.0.relative_to: no scheme is called 'nobody'"),
         ([("frames: 2", "frames: 100000000000000")], "system: a block of drops needs about"),
@@ -134,7 +142,8 @@ def test_the_other_sides_of_rules(edits, words, refusal):
 
 
 @pytest.mark.parametrize(
-    "field", ["samples_per_frame: 1", "steps_per_frame: 3", "memory: all", "initial: covariance", "on_new_statistics: keep"]
+    "field",
+    ["samples_per_frame: 1", "steps_per_frame: 3", "update_every: 2", "memory: all", "initial: covariance", "on_new_statistics: keep"],
 )
 def test_online_fields_are_refused_offline(field, refusal):
     key = field.split(":")[0]

@@ -1,6 +1,7 @@
 """What a bit of feedback buys: a metric against the bits of a report, one series per codec, one panel per value of an axis."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from csisim.errors import CsisimError
@@ -59,19 +60,14 @@ def rate_vs_report_bits(results: Results, plot: "Plot") -> Picture:
 
 def labels(schemes: "Sequence[SchemeConfig]") -> dict[str, str]:
     """Name of a scheme -> its series: the codec, and what else the schemes differ in as the beginning that their names share."""
-    groups: dict[str, list[str]] = {}
-    kinds: dict[str, str] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     for scheme in schemes:
-        rest = scheme.model_dump_json(exclude={"name", "codec"})
-        key = f"{_kind(scheme.codec)} {rest}"
-        groups.setdefault(key, []).append(scheme.name)
-        kinds[key] = _kind(scheme.codec)
-    several = len({key.split(" ", 1)[1] for key in groups}) > 1
+        groups.setdefault((_kind(scheme.codec), scheme.model_dump_json(exclude={"name", "codec"})), []).append(scheme.name)
+    several = len({rest for _, rest in groups}) > 1
     found: dict[str, str] = {}
-    for key, names in groups.items():
-        common = names[0] if len(names) == 1 else "".join(a for a, *others in zip(*names, strict=False) if {a} == set(others))
-        label = common.rstrip("_-0123456789") or names[0] if several else kinds[key]
-        found |= dict.fromkeys(names, label)
+    for (kind, _), names in groups.items():
+        shared = "".join(takewhile(bool, (a if {a} == set(others) else "" for a, *others in zip(*names, strict=False))))
+        found |= dict.fromkeys(names, (shared.rstrip("_-0123456789") or names[0] if len(names) > 1 else names[0]) if several else kind)
     return found
 
 
