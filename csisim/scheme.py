@@ -312,13 +312,17 @@ class Scheme:
             covariance = sample_covariance(projected)
         if not getattr(self.estimator, "needs_sounding", False):
             return self.estimator.init(self.pilots, self.noise_power, covariance)
-        arrays = (getattr(getattr(self.channel, "config", None), end, Ula()) for end in ("tx_array", "rx_array"))
-        sounding = Sounding(beams.f_orthonormal if whitened else beams.f, beams.w_orthonormal, *arrays)
+        sounding = self._sounding(beams.f_orthonormal if whitened else beams.f, beams.w_orthonormal)
         return self.estimator.init(self.pilots, self.noise_power, covariance, sounding)
+
+    def _sounding(self, f: np.ndarray, w: np.ndarray) -> Sounding:
+        arrays = (getattr(getattr(self.channel, "config", None), end, Ula()) for end in ("tx_array", "rx_array"))
+        return Sounding(f, w, *arrays)
 
     def report(self, estimate: np.ndarray, slot: int) -> Sent:
         """Encode the estimate at the users."""
-        return self.exchange.report(estimate, self.version, slot)
+        beams = self.beams[self.version]
+        return self.exchange.report(estimate, self.version, slot, self._sounding(beams.f_orthonormal, beams.w_orthonormal))
 
     def receive(self, sent: Sent, arrived: np.ndarray) -> None:
         """The base station decodes a report; ``arrived`` (D, K) says whose part was not lost."""

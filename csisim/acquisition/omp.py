@@ -112,7 +112,7 @@ class OmpEstimator:
         drops, users, subcarriers, chains, length = received.shape
         left, right, heard = (np.broadcast_to(a, (drops, users, *a.shape[2:])) for a in (state.left, state.right, state.heard))
         threshold = self._threshold(subcarriers, left.shape[-1] * heard.shape[-2], state.noise_power)
-        pursuit = _pursue(received, left, heard, threshold, self.config.max_paths)
+        pursuit = pursue(received, left, heard, threshold, self.config.max_paths)
         at_rx = np.take_along_axis(left, pursuit.receive[..., None, :], axis=-1) * pursuit.found[..., None, :]  # (D, K, R, n)
         at_tx = np.take_along_axis(right, pursuit.transmit[..., None], axis=-2)  # (D, K, n, T)
         sent = np.take_along_axis(heard, pursuit.transmit[..., None], axis=-2)  # (D, K, n, L)
@@ -132,7 +132,7 @@ class OmpEstimator:
         return float(noise_power * gammainccinv(subcarriers, self.config.false_alarm / atoms))
 
 
-class _Pursuit(NamedTuple):
+class Pursuit(NamedTuple):
     """Chosen atoms (n per user, up to the user that has most).
 
     Attributes
@@ -157,10 +157,10 @@ class _Pursuit(NamedTuple):
     residual: np.ndarray
 
 
-def _pursue(received: np.ndarray, left: np.ndarray, heard: np.ndarray, threshold: float, most: int) -> _Pursuit:
+def pursue(received: np.ndarray, left: np.ndarray, heard: np.ndarray, threshold: float, most: int) -> Pursuit:
     """Take atom after atom while one of some user correlates with more than ``threshold``."""
     drops, users, subcarriers, chains, length = received.shape
-    left, heard = _unit(left, -2), _unit(heard, -1)
+    left, heard = unit_norm(left, -2), unit_norm(heard, -1)
     correlate_rx, correlate_tx = adjoint(left), adjoint(heard)
     residual = received.reshape(drops, users, subcarriers, -1)
     basis = np.zeros((drops, users, 0, chains * length), received.dtype)
@@ -190,17 +190,17 @@ def _pursue(received: np.ndarray, left: np.ndarray, heard: np.ndarray, threshold
     return _gathered(turns, basis, residual.reshape(received.shape))
 
 
-def _gathered(turns: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]], basis: np.ndarray, residual: np.ndarray) -> _Pursuit:
+def _gathered(turns: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]], basis: np.ndarray, residual: np.ndarray) -> Pursuit:
     drops, users, subcarriers = residual.shape[:3]
     if not turns:
         nothing = np.zeros((drops, users, 0))
         coefficients = np.zeros((drops, users, 0, subcarriers), residual.dtype)
-        return _Pursuit(nothing.astype(np.intp), nothing.astype(np.intp), nothing.astype(bool), basis, coefficients, residual)
+        return Pursuit(nothing.astype(np.intp), nothing.astype(np.intp), nothing.astype(bool), basis, coefficients, residual)
     receive, transmit, found, coefficients = (np.stack(parts, axis=2) for parts in zip(*turns, strict=True))
-    return _Pursuit(receive, transmit, found, basis, coefficients, residual)
+    return Pursuit(receive, transmit, found, basis, coefficients, residual)
 
 
-def _gains(pursuit: _Pursuit, atoms: np.ndarray, noise_power: float) -> tuple[np.ndarray, np.ndarray]:
+def _gains(pursuit: Pursuit, atoms: np.ndarray, noise_power: float) -> tuple[np.ndarray, np.ndarray]:
     """Gains (D, K, S, n) of the ``atoms`` (D, K, n, R L) by regularised least squares, and the inverse (D, K, n, n) in it."""
     triangle = (pursuit.basis.conj() @ atoms.swapaxes(-1, -2)).astype(np.complex128)
     gram = adjoint(triangle) @ triangle
@@ -212,7 +212,7 @@ def _gains(pursuit: _Pursuit, atoms: np.ndarray, noise_power: float) -> tuple[np
     return (inverse @ (adjoint(triangle) @ pursuit.coefficients)).swapaxes(-1, -2), inverse
 
 
-def _unit(vectors: np.ndarray, axis: int) -> np.ndarray:
+def unit_norm(vectors: np.ndarray, axis: int) -> np.ndarray:
     """Vectors of norm 1; those the beams do not see at all stay zero."""
     norm = np.linalg.norm(vectors, axis=axis, keepdims=True)
     return np.where(norm > 1e-4 * norm.max(), vectors / np.where(norm > 0, norm, 1), 0)

@@ -31,8 +31,8 @@ class AdaptiveConfig(Component):
             raise ValueError("adaptive: rungs of different rank do not mix")
         if any(rung.kind == "ideal" for rung in ladder):
             raise ValueError("adaptive: an ideal report has no length to choose by")
-        if any(hasattr(rung, "acknowledge") or hasattr(rung, "allow") for rung in rungs):
-            raise ValueError("adaptive: a rung may not adapt or remember by itself (differential around adaptive does both)")
+        if any(hasattr(rung, name) for rung in rungs for name in ("acknowledge", "allow", "needs_sounding")):
+            raise ValueError("adaptive: a rung may not adapt, remember or look at beams by itself (differential around adaptive does both)")
         return ladder
 
 

@@ -30,7 +30,7 @@ class DifferentialConfig(Component):
     @classmethod
     def _simple(cls, inner: Component) -> Component:
         built = build("codec", inner)
-        if built.content != "channel" or hasattr(built, "acknowledge"):
+        if built.content != "channel" or hasattr(built, "acknowledge") or getattr(built, "needs_sounding", False):
             raise ValueError(
                 f"differential: {inner.kind} reports no channels, or remembers some itself (inner: lloyd_max, pca, csinet_res, ...)"
             )

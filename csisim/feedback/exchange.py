@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from csisim.acquisition.base import Sounding
 from csisim.feedback.report import Codec, Report
 
 
@@ -72,8 +73,8 @@ class Exchange:
 
     def __init__(self, codec: Codec, budget: Budget | None = None):
         self.codec, self.budget = codec, budget
-        self.remembers = hasattr(codec, "acknowledge")
-        self._users: dict[int, Any] = {}  # states by version of the beams, of codecs that remember nothing one for all
+        self.remembers, self.looks = hasattr(codec, "acknowledge"), getattr(codec, "needs_sounding", False)
+        self._users: dict[int, Any] = {}  # states by version of the beams, of codecs for which beams are all alike one for all
         self._station: dict[int, Any] = {}
 
     def begin_superframe(self) -> None:
@@ -81,11 +82,12 @@ class Exchange:
         if self.budget is not None:
             self.budget.refill()
 
-    def report(self, csi: np.ndarray, version: int, slot: int) -> Sent:
-        """The users' report of ``csi`` (D, K, S, R, T), measured in ``slot`` through beams ``version``."""
+    def report(self, csi: np.ndarray, version: int, slot: int, sounding: Sounding) -> Sent:
+        """The users' report of ``csi`` (D, K, S, R, T), measured in ``slot`` through beams ``version`` (``sounding``)."""
         key = self._key(version)
         if key not in self._users:
-            self._users[key], self._station[key] = (self.codec.init(csi.shape, csi.dtype) for _ in range(2))
+            through = (sounding,) if self.looks else ()
+            self._users[key], self._station[key] = (self.codec.init(csi.shape, csi.dtype, *through) for _ in range(2))
         if self.budget is not None and hasattr(self.codec, "allow"):
             self._users[key] = self.codec.allow(self.budget.share, self._users[key])
         report, self._users[key] = self.codec.encode(csi, self._users[key])
@@ -104,9 +106,9 @@ class Exchange:
 
     def forget(self, version: int) -> None:
         """Beams that nobody will report through any more."""
-        if self.remembers:
+        if self._key(version) == version:
             self._users.pop(version, None)
             self._station.pop(version, None)
 
     def _key(self, version: int) -> int:
-        return version if self.remembers else 0
+        return version if self.remembers or self.looks else -1

@@ -50,7 +50,8 @@ class Codec(Protocol):
 
     A codec whose reports build on earlier ones has two methods more. ``intact(state)`` says of the last decoded report whose part
     could be used, (D, K) bool, and ``acknowledge(report, intact, state)`` tells the user's end: it returns that end's state once the
-    base station's answer to ``report`` is in. Such a codec begins anew with every pair of analog beams.
+    base station's answer to ``report`` is in. Such a codec begins anew with every pair of analog beams, as does one that says
+    ``needs_sounding = True``: its ``init`` is handed the beams (:class:`csisim.acquisition.base.Sounding`) as a third argument.
 
     A codec that can make its reports shorter or longer has ``allow(bits, state)``: the state in which the next report takes about so
     many bits of every user, (D, K) real.

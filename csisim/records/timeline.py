@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from csisim.acquisition.base import Sounding
 from csisim.engine.ledger import pilot_share, q_equivalent, q_full, q_sweep, slot_costs
+from csisim.phy.arrays import Ula
 from csisim.random import complex_normal
 from csisim.registry import build
 
@@ -104,7 +106,12 @@ def report_bits(scenario: "Scenario", scheme: "SchemeConfig") -> int | None:
     dims = scenario.dims(1)
     csi = complex_normal(np.random.default_rng(0), (1, 1, dims.num_subcarriers, dims.num_rx_rf, dims.num_rf), dims.complex_dtype)
     codec = build("codec", scheme.codec)
-    report, _ = codec.encode(csi, codec.init(csi.shape, csi.dtype))
+    through = []
+    if getattr(codec, "needs_sounding", False):  # the length of its report is the same through any beams
+        ends = ((1, dims.num_tx, dims.num_rf), (1, 1, dims.num_rx, dims.num_rx_rf))
+        f, w = (np.ones(shape, dims.complex_dtype) for shape in ends)
+        through.append(Sounding(f, w, *(getattr(scenario.channel, end, Ula()) for end in ("tx_array", "rx_array"))))
+    report, _ = codec.encode(csi, codec.init(csi.shape, csi.dtype, *through))
     return int(report.num_bits)
 
 

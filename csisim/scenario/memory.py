@@ -11,7 +11,7 @@ from pathlib import Path
 from csisim.channel.fading import NUM_SINUSOIDS, Jakes
 from csisim.engine.cell import BLOCK
 from csisim.engine.tape import PER_DROP
-from csisim.registry import component
+from csisim.registry import Component, component
 from csisim.scenario.schema import Scenario
 from csisim.scheme import SchemeConfig
 
@@ -129,20 +129,21 @@ class _Lane:
             count = getattr(self.scheme.estimator, "num_samples", 0) * link.sample_drops
             self.kept += count * self._sample
             passing += 6 * count * link.users * link.subcarriers * rx * tx
-        if getattr(estimator, "needs_sounding", False):
-            directions = [self._directions_of(end, antennas) for end, antennas in (("rx_array", link.rx), ("tx_array", link.tx))]
-            self.kept += link.drops * (link.users * rx * directions[0] + (tx + scenario.pilot_length) * directions[1])
-            passing += 3 * link.drops * link.users * directions[0] * directions[1]  # correlations with every pair
         codec = self.scheme.codec
         if scenario.duplex == "fdd" and any(getattr(codec, name, None) for name in ("bits", "inner", "ladder")):
             passing += _BIT_WORK * equivalent
         if scenario.duplex == "fdd":  # reports that later ones may build on, at both ends
             self.kept += (getattr(codec, "window", 0) + scenario.feedback.delay_slots * hasattr(codec, "window")) * equivalent
+        for room, config in (("estimator", self.scheme.estimator), ("codec", codec)):
+            if getattr(component(room, config.kind), "needs_sounding", False):
+                directions = [self._directions_of(config, end, size) for end, size in (("rx_array", link.rx), ("tx_array", link.tx))]
+                self.kept += link.drops * (link.users * rx * directions[0] + (tx + scenario.pilot_length) * directions[1])
+                passing += 3 * link.drops * link.users * directions[0] * directions[1]  # correlations with every pair
         self.passing = max(self.passing, passing)
 
-    def _directions_of(self, end: str, antennas: int) -> int:
+    def _directions_of(self, config: Component, end: str, antennas: int) -> int:
         """Directions in the dictionary of an array, so many per antenna and axis."""
-        per_axis: int = getattr(self.scheme.estimator, "oversampling", 1)
+        per_axis: int = getattr(config, "oversampling", 1)
         return antennas * per_axis ** (1 if getattr(getattr(self.scenario.channel, end, None), "kind", "ula") == "ula" else 2)
 
     def _digital(self, problems: int, rx: int, tx: int) -> int:

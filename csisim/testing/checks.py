@@ -88,9 +88,7 @@ def check_estimator(estimator: Any, dims: Dims = DIMS) -> None:
     identity = np.broadcast_to(np.eye(dims.num_rf, dtype=complex), (dims.drops, dims.num_users, dims.num_rf, dims.num_rf))
     arguments = [pilots, 1e-6, identity if estimator.needs_covariance else None]
     if getattr(estimator, "needs_sounding", False):
-        f, w = (np.linalg.qr(_draw(shape, 3))[0] for shape in ((dims.drops, dims.num_tx, dims.num_rf),
-                                                               (dims.drops, dims.num_users, dims.num_rx, dims.num_rx_rf)))  # fmt: skip
-        arguments.append(Sounding(f, w, Ula(), Ula()))
+        arguments.append(_sounding(dims))
     state = estimator.init(*arguments)
     received = channel @ pilots[:, None].astype(np.complex64)
     before = received.copy()
@@ -103,23 +101,31 @@ def check_estimator(estimator: Any, dims: Dims = DIMS) -> None:
     pickle.dumps(state)
 
 
+def _sounding(dims: Dims) -> Sounding:
+    """Random orthonormal beams between line arrays."""
+    shapes = ((dims.drops, dims.num_tx, dims.num_rf), (dims.drops, dims.num_users, dims.num_rx, dims.num_rx_rf))
+    f, w = (np.linalg.qr(_draw(shape, 3))[0] for shape in shapes)
+    return Sounding(f, w, Ula(), Ula())
+
+
 def check_codec(codec: Any, dims: Dims = DIMS) -> None:
     """A codec's report has the length it books, and decoding uses the report alone."""
     shape = (dims.drops, dims.num_users, dims.num_subcarriers, dims.num_rx_rf, dims.num_rf)
     csi = _draw(shape)
     before = csi.copy()
-    report, state = codec.encode(csi, codec.init(shape, csi.dtype))
+    start = (shape, csi.dtype, *([_sounding(dims)] if getattr(codec, "needs_sounding", False) else []))
+    report, state = codec.encode(csi, codec.init(*start))
     _promise(_same(csi, before), "encode() leaves the CSI alone")
     _promise(report.num_bits >= 0 and isinstance(report.num_bits, int | np.integer), "num_bits counts bits")
     if report.num_bits:
         payload = np.asarray(report.payload)
         _promise(payload.dtype == np.uint8 and payload.shape == (dims.drops, dims.num_users, -(-report.num_bits // 8)),
                  "the payload is (D, K, ceil(num_bits / 8)) bytes")  # fmt: skip
-    decoded, _ = codec.decode(report, codec.init(shape, csi.dtype))
+    decoded, _ = codec.decode(report, codec.init(*start))
     layers = decoded.shape[-1] if codec.content == "precoder" else 0
     expected = (*shape[:3], shape[-1], layers) if layers else shape
     _promise(decoded.shape == expected and np.isfinite(decoded).all(), f"decode() gives a finite {codec.content} of shape {expected}")
-    again, _ = codec.decode(copy.deepcopy(report), codec.init(shape, csi.dtype))
+    again, _ = codec.decode(copy.deepcopy(report), codec.init(*start))
     _promise(_same(decoded, again), "the same bits decode to the same CSI")
     if layers:
         similarity = precoder_sgcs(decoded, csi).mean()

@@ -18,7 +18,7 @@ WHERE = {"single": "svd_phases", "offline": "ports", "online": {"kind": "ssca", 
 
 
 #: networks are all one to the link: each meets every timescale and every channel once, these meet all pairs
-EVERYWHERE = ("ideal", "lloyd_max", "pca_mu_law", "topk", "type1", "type2", "etype2", "differential", "adaptive", "acrnet_uniform")
+EVERYWHERE = ("ideal", "lloyd_max", "pca_mu_law", "topk", "type1", "type2", "etype2", "differential", "adaptive", "paths", "acrnet_uniform")
 FULL = {("mmwave", "single"), ("cost2100", "offline"), ("trace", "online")}
 
 

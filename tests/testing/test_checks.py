@@ -26,7 +26,7 @@ def test_estimators(kind):
     testing.check_estimator(make("estimator", kind))
 
 
-@pytest.mark.parametrize("kind", ["fista", "ideal", "ista", "lloyd_max", "topk"])  # the others need weights or a trace
+@pytest.mark.parametrize("kind", ["fista", "ideal", "ista", "lloyd_max", "paths", "topk"])  # the others need weights or a trace
 def test_codecs(kind):
     codec = make("codec", kind)
     testing.check_codec(codec, PORTS if codec.content == "precoder" else DIMS)

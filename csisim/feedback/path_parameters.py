@@ -1,0 +1,131 @@
+"""Parametric feedback: the directions and gains of a channel's paths, the conventional report of hybrid millimetre-wave systems."""
+
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from csisim.acquisition.base import Sounding
+from csisim.acquisition.omp import angular_dictionary, pursue, unit_norm
+from csisim.feedback.bits import bits_to_integers, bits_to_scale, integers_to_bits, pack, unpack
+from csisim.feedback.codebooks.fields import width_of
+from csisim.feedback.quantiser import gaussian_quantiser
+from csisim.feedback.report import Report
+from csisim.phy.linalg import adjoint
+from csisim.registry import Component
+
+SCALE_BITS = 16  # an IEEE half-precision float
+NEW = 1e-3  # part of a path that must not lie in the span of those before
+
+
+class PathsConfig(Component):
+    """Paths on an angular grid, found by matching pursuit in the equivalent channel through beams that both ends know."""
+
+    kind: Literal["paths"] = "paths"
+    num_paths: int = Field(8, ge=1, le=256, description="paths reported; never more than the channel has coefficients")
+    oversampling: int = Field(2, ge=1, le=8, description="grid directions per antenna and axis of the array")
+    bits: int = Field(3, ge=1, le=8, description="bits per real dimension of a gain")
+
+
+class PathsState(NamedTuple):
+    """What both ends know: shape (D, K, S, R, T) and precision, and the grids behind the beams.
+
+    Attributes
+    ----------
+    shape : (D, K, S, R, T)
+    dtype : complex dtype
+    left : (D|1, K, R, Qr) complex
+        Receive directions behind the combiners, of unit norm.
+    right : (D|1, 1, Qt, T) complex
+        Transmit directions through the beams, of unit norm.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    left: np.ndarray
+    right: np.ndarray
+
+
+class Paths:
+    r"""Lloyd-Max quantised path parameters, as the conventional scheme of Kang 2022, Fig. 19, reports them.
+
+    The users feed back what the base station needs for :math:`W^H H F`, which is its paths' directions and gains: :math:`F` and
+    :math:`W` the base station has designed itself and told them. Directions are uniform on the grid (for which a uniform quantiser
+    is the Lloyd-Max one); gains share a 16-bit scale factor and are quantised as Gaussian. A user's bit string is the scale, the
+    directions of all paths, and their gains on every subcarrier. Gains are those of the paths made orthogonal in the order of their
+    strength, which both ends can do, so that errors of neighbouring paths do not add up.
+    """
+
+    Config = PathsConfig
+    content: ClassVar[Literal["channel", "precoder"]] = "channel"
+    needs_sounding: ClassVar[bool] = True
+
+    def __init__(self, config: PathsConfig):
+        self.config = config
+
+    def init(self, shape: tuple[int, ...], dtype: np.dtype, sounding: Sounding | None = None) -> PathsState:
+        """The grids as seen through these beams."""
+        if sounding is None:
+            raise ValueError("codec paths needs the beams that the channel is seen through")
+        ends = ((sounding.rx_array, sounding.w), (sounding.tx_array, sounding.f))
+        rx, tx = (angular_dictionary(array, beams.shape[-2], self.config.oversampling, np.dtype(dtype)) for array, beams in ends)
+        left, right = adjoint(sounding.w) @ rx, (adjoint(tx) @ sounding.f)[:, None]
+        return PathsState(tuple(shape), np.dtype(dtype), unit_norm(left, -2), unit_norm(right, -1))
+
+    def encode(self, csi: np.ndarray, state: PathsState) -> tuple[Report, PathsState]:
+        """The report for ``csi`` (D, K, S, R, T)."""
+        drops, users = csi.shape[:2]
+        left, right = self._grids(state)
+        found = pursue(csi, left, right, 0.0, self._count(state))
+        missing = self._count(state) - found.found.shape[-1]
+        receive, transmit = (np.pad(i, ((0, 0), (0, 0), (0, missing))) for i in (found.receive, found.transmit))
+        basis = _basis(receive, transmit, left, right)
+        gains = basis.conj() @ csi.reshape(drops, users, csi.shape[2], -1).swapaxes(-1, -2)  # (D, K, n, S)
+        parts = np.stack([gains.real, gains.imag], axis=-1).reshape(drops, users, -1).astype(np.float64)
+        rms = np.sqrt(np.mean(parts**2, axis=-1, keepdims=True))
+        scale = np.clip(rms, np.finfo(np.float16).smallest_normal, np.finfo(np.float16).max).astype(np.float16)
+        fields = [
+            integers_to_bits(scale.view(np.uint16), SCALE_BITS),
+            integers_to_bits(receive, width_of(left.shape[-1])),
+            integers_to_bits(transmit, width_of(right.shape[-2])),
+            integers_to_bits(gaussian_quantiser(self.config.bits).encode(parts / scale), self.config.bits),
+        ]
+        bits = np.concatenate(fields, axis=-1)
+        return Report(pack(bits), bits.shape[-1]), state
+
+    def decode(self, report: Report, state: PathsState) -> tuple[np.ndarray, PathsState]:
+        """The CSI (D, K, S, R, T) that the bits describe."""
+        left, right = self._grids(state)
+        count, subcarriers = self._count(state), state.shape[2]
+        widths = width_of(left.shape[-1]), width_of(right.shape[-2])
+        ends = np.cumsum([SCALE_BITS, count * widths[0], count * widths[1], 2 * count * subcarriers * self.config.bits])
+        scale, receive, transmit, index = np.split(unpack(report.payload, int(ends[-1])), ends[:-1], axis=-1)
+        i = np.minimum(bits_to_integers(receive, widths[0]), left.shape[-1] - 1).astype(np.intp)
+        j = np.minimum(bits_to_integers(transmit, widths[1]), right.shape[-2] - 1).astype(np.intp)
+        parts = gaussian_quantiser(self.config.bits).decode(bits_to_integers(index, self.config.bits)) * bits_to_scale(scale)
+        gains = np.ascontiguousarray(parts).view(np.complex128).reshape(*i.shape, subcarriers)
+        value = gains.swapaxes(-1, -2) @ _basis(i, j, left, right)
+        return value.reshape(state.shape).astype(state.dtype, copy=False), state
+
+    def _count(self, state: PathsState) -> int:
+        return min(self.config.num_paths, state.shape[3] * state.shape[4])
+
+    def _grids(self, state: PathsState) -> tuple[np.ndarray, np.ndarray]:
+        users = state.shape[:2]
+        left, right = (np.broadcast_to(grid, (*users, *grid.shape[2:])) for grid in (state.left, state.right))
+        return left, right
+
+
+def _basis(receive: np.ndarray, transmit: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Orthonormal basis (D, K, n, R T) of the paths with indices (D, K, n), one after the other; zero for what is nothing new."""
+    columns = np.take_along_axis(left, receive[..., None, :], axis=-1).swapaxes(-1, -2)  # (D, K, n, R)
+    rows = np.take_along_axis(right, transmit[..., None], axis=-2)  # (D, K, n, T)
+    atoms = (columns[..., None] * rows[..., None, :]).reshape(*receive.shape, -1).astype(np.complex128)
+    basis = np.zeros_like(atoms)
+    for n in range(receive.shape[-1]):
+        atom = atoms[..., n, :, None]
+        for _ in range(2):  # twice is enough to stay orthogonal
+            atom = atom - basis.swapaxes(-1, -2) @ (basis.conj() @ atom)
+        norm = np.linalg.norm(atom, axis=-2)
+        basis[..., n, :] = np.where(norm > NEW, atom[..., 0] / np.maximum(norm, NEW), 0)
+    return basis
