@@ -228,6 +228,15 @@ def single_user_designer_has_one_user(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(_scheme(index, "digital"), f"{scheme.digital.kind} serves one user, there are {users} ({several} serve several)")
 
 
+def every_user_has_a_priority(scenario: Scenario) -> Iterator[Problem]:
+    users = scenario.system.num_users
+    for index, scheme in enumerate(scenario.schemes):
+        given = getattr(scheme.digital, "user_weights", None)
+        if given is not None and (len(given) != users or min(given) <= 0.0):
+            message = f"{given} for {users} users: a positive number for each of them"
+            yield Problem(_scheme(index, "digital", "user_weights"), message)
+
+
 def weights_fit(scenario: Scenario) -> Iterator[Problem]:
     """Files of weights that a scheme names are there and made for it."""
     for index, scheme in enumerate(scenario.schemes):
@@ -328,6 +337,7 @@ RULES: tuple[Rule, ...] = (
     designer_has_samples,
     bound_is_perfect,
     single_user_designer_has_one_user,
+    every_user_has_a_priority,
     weights_fit,
     pictures_show_schemes,
     feedback_is_fdd,

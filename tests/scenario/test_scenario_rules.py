@@ -64,6 +64,10 @@ REFUSED = {
         "schemes.bound.estimator: the fully digital bound has perfect CSI, this is rls",
     ),
     "single_user_designer_has_one_user": ([off(digital="svd")], "schemes.off.digital: svd serves one user, there are 2"),
+    "every_user_has_a_priority": (
+        [off(digital="{kind: wmmse, user_weights: [1, 2, 3]}")],
+        "schemes.off.digital.user_weights: [1.0, 2.0, 3.0] for 2 users: a positive number for each of them",
+    ),
     "weights_fit": (
         [off(digital="{kind: hbdun, weights: nothing.safetensors}")],
         "schemes.off.digital.weights: nothing.safetensors: no such file of weights",
