@@ -86,8 +86,8 @@ class Paths:
         scale = np.clip(rms, np.finfo(np.float16).smallest_normal, np.finfo(np.float16).max).astype(np.float16)
         fields = [
             integers_to_bits(scale.view(np.uint16), SCALE_BITS),
-            integers_to_bits(receive, width_of(left.shape[-1])),
-            integers_to_bits(transmit, width_of(right.shape[-2])),
+            _spelled(receive, width_of(left.shape[-1])),
+            _spelled(transmit, width_of(right.shape[-2])),
             integers_to_bits(gaussian_quantiser(self.config.bits).encode(parts / scale), self.config.bits),
         ]
         bits = np.concatenate(fields, axis=-1)
@@ -100,8 +100,8 @@ class Paths:
         widths = width_of(left.shape[-1]), width_of(right.shape[-2])
         ends = np.cumsum([SCALE_BITS, count * widths[0], count * widths[1], 2 * count * subcarriers * self.config.bits])
         scale, receive, transmit, index = np.split(unpack(report.payload, int(ends[-1])), ends[:-1], axis=-1)
-        i = np.minimum(bits_to_integers(receive, widths[0]), left.shape[-1] - 1).astype(np.intp)
-        j = np.minimum(bits_to_integers(transmit, widths[1]), right.shape[-2] - 1).astype(np.intp)
+        i = _read(receive, widths[0], (*report.payload.shape[:2], count), left.shape[-1])
+        j = _read(transmit, widths[1], (*report.payload.shape[:2], count), right.shape[-2])
         parts = gaussian_quantiser(self.config.bits).decode(bits_to_integers(index, self.config.bits)) * bits_to_scale(scale)
         gains = np.ascontiguousarray(parts).view(np.complex128).reshape(*i.shape, subcarriers)
         value = gains.swapaxes(-1, -2) @ _basis(i, j, left, right)
@@ -114,6 +114,16 @@ class Paths:
         users = state.shape[:2]
         left, right = (np.broadcast_to(grid, (*users, *grid.shape[2:])) for grid in (state.left, state.right))
         return left, right
+
+
+def _spelled(index: np.ndarray, width: int) -> np.ndarray:
+    """Indices (D, K, n) as bits; one direction alone, a single antenna's, takes none."""
+    return integers_to_bits(index, width) if width else np.zeros((*index.shape[:-1], 0), np.uint8)
+
+
+def _read(bits: np.ndarray, width: int, shape: tuple[int, ...], size: int) -> np.ndarray:
+    """The indices (D, K, n) below ``size``."""
+    return np.minimum(bits_to_integers(bits, width), size - 1).astype(np.intp) if width else np.zeros(shape, np.intp)
 
 
 def _basis(receive: np.ndarray, transmit: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -54,6 +54,17 @@ def test_more_paths_and_more_bits_say_more():
     assert paths[-1] < 1e-3  # as many as coefficients: a basis
 
 
+def test_a_single_antenna_has_no_direction_to_report():
+    rng = np.random.default_rng(3)
+    f = np.broadcast_to(np.eye(N_T, dtype=complex), (D, N_T, N_T))
+    through = Sounding(f, np.ones((D, K, 1, 1), complex), Ula(), Ula())
+    grid = angular_dictionary(Ula(), N_T, 1, np.dtype(complex))
+    h = grid.T[rng.integers(0, N_T, (D, K, 1, 1))].conj()
+    error, report = round_trip(h, through, num_paths=1, oversampling=1, bits=8)
+    assert error < 1e-3
+    assert report.num_bits == 16 + 0 + 4 + 2 * 8
+
+
 def test_damage_makes_other_channels_and_no_errors():
     through = sounding(Ula())
     codec = build("codec", configure("codec", "paths"))
