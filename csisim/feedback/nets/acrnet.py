@@ -6,11 +6,13 @@ Layers carry the names of the public checkpoints.
 from collections import OrderedDict
 from typing import Literal
 
+import numpy as np
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from csisim.feedback.nets.base import Autoencoder, NetConfig, NeuralCodec
-from csisim.feedback.nets.blocks import LEAK, ConvNorm, Image, leaky, linear
+from csisim.feedback.nets.blocks import LEAK, BinaryLinear, ConvNorm, Image, leaky, linear, pass_through, put_rows
 from csisim.feedback.nets.crnet import xavier
 
 Activation = Literal["prelu", "sprelu", "lrelu"]
@@ -39,6 +41,11 @@ class EncoderBlock(nn.Module):
         refined: Tensor = self.prelu2(image + self.conv_bn2(self.prelu1(self.conv_bn1(image))))
         return refined
 
+    def begin_as_identity(self) -> None:
+        """Silence the branch, straighten the activation after it."""
+        nn.init.zeros_(self.conv_bn2.bn.weight)  # type: ignore[arg-type]
+        nn.init.ones_(self.prelu2.weight)  # type: ignore[arg-type]
+
 
 class DecoderBlock(nn.Module):
     """The aggregated block: 2 -> ``width`` -> ``width`` -> 2 channels, the middle convolution in groups of two channels."""
@@ -57,6 +64,11 @@ class DecoderBlock(nn.Module):
         inner = self.prelu2(self.conv2_bn(self.prelu1(self.conv1_bn(image))))
         refined: Tensor = self.prelu3(image + self.conv3_bn(inner))
         return refined
+
+    def begin_as_identity(self) -> None:
+        """Silence the branch, straighten the activation after it."""
+        nn.init.zeros_(self.conv3_bn.bn.weight)  # type: ignore[arg-type]
+        nn.init.ones_(self.prelu3.weight)  # type: ignore[arg-type]
 
 
 class AcrNet(Autoencoder):
@@ -95,6 +107,24 @@ class AcrNet(Autoencoder):
             )
         )
         xavier(self)
+
+    def start_from(self, components: np.ndarray, images: Tensor) -> bool:
+        """With slopes of one and residual branches of zero nothing but the fully connected layers is left; LReLU and one bit forbid it."""
+        head, tail = self.encoder.feature, self.decoder.feature  # type: ignore[union-attr]
+        fully = self.encoder.fc, self.decoder.fc  # type: ignore[union-attr]
+        if isinstance(head.prelu, nn.LeakyReLU) or any(isinstance(layer, BinaryLinear) for layer in fully):  # type: ignore[union-attr]
+            return False
+        put_rows(*fully, components)  # type: ignore[arg-type]
+        with torch.no_grad():
+            pass_through(head.conv5x5_bn.conv, head.conv5x5_bn.bn, images)  # type: ignore[union-attr]
+            rough = self.decoder.image(fully[1](fully[0](images.flatten(1))))  # type: ignore[operator,union-attr]
+            pass_through(tail.conv5x5_bn.conv, tail.conv5x5_bn.bn, rough)  # type: ignore[union-attr]
+        for feature in (head, tail):
+            nn.init.ones_(feature.prelu.weight)  # type: ignore[union-attr]
+        for block in (*head.children(), *tail.children()):  # type: ignore[union-attr]
+            if isinstance(block, EncoderBlock | DecoderBlock):
+                block.begin_as_identity()
+        return True
 
 
 def decoder_blocks(expansion: int, act: Activation, expand: Expand) -> list[DecoderBlock]:
