@@ -4,7 +4,7 @@ Layers carry the names of the public checkpoints.
 """
 
 from collections import OrderedDict
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ class EncoderBlock(nn.Module):
 
     def begin_as_identity(self) -> None:
         """Silence the branch, straighten the activation after it."""
-        nn.init.zeros_(self.conv_bn2.bn.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.conv_bn2.bn.weight)  # type: ignore[arg-type,union-attr]
         nn.init.ones_(self.prelu2.weight)  # type: ignore[arg-type]
 
 
@@ -67,7 +67,7 @@ class DecoderBlock(nn.Module):
 
     def begin_as_identity(self) -> None:
         """Silence the branch, straighten the activation after it."""
-        nn.init.zeros_(self.conv3_bn.bn.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.conv3_bn.bn.weight)  # type: ignore[arg-type,union-attr]
         nn.init.ones_(self.prelu3.weight)  # type: ignore[arg-type]
 
 
@@ -110,18 +110,18 @@ class AcrNet(Autoencoder):
 
     def start_from(self, components: np.ndarray, images: Tensor) -> bool:
         """With slopes of one and residual branches of zero nothing but the fully connected layers is left; LReLU and one bit forbid it."""
-        head, tail = self.encoder.feature, self.decoder.feature  # type: ignore[union-attr]
-        fully = self.encoder.fc, self.decoder.fc  # type: ignore[union-attr]
-        if isinstance(head.prelu, nn.LeakyReLU) or any(isinstance(layer, BinaryLinear) for layer in fully):  # type: ignore[union-attr]
+        encoder: Any = self.encoder
+        decoder: Any = self.decoder
+        head, tail = encoder.feature, decoder.feature
+        if isinstance(head.prelu, nn.LeakyReLU) or isinstance(encoder.fc, BinaryLinear) or isinstance(decoder.fc, BinaryLinear):
             return False
-        put_rows(*fully, components)  # type: ignore[arg-type]
+        put_rows(encoder.fc, decoder.fc, components)
         with torch.no_grad():
-            pass_through(head.conv5x5_bn.conv, head.conv5x5_bn.bn, images)  # type: ignore[union-attr]
-            rough = self.decoder.image(fully[1](fully[0](images.flatten(1))))  # type: ignore[operator,union-attr]
-            pass_through(tail.conv5x5_bn.conv, tail.conv5x5_bn.bn, rough)  # type: ignore[union-attr]
-        for feature in (head, tail):
-            nn.init.ones_(feature.prelu.weight)  # type: ignore[union-attr]
-        for block in (*head.children(), *tail.children()):  # type: ignore[union-attr]
+            rough = decoder.image(decoder.fc(encoder.fc(images.flatten(1))))
+        for feature, seen in ((head, images), (tail, rough)):
+            pass_through(feature.conv5x5_bn.conv, feature.conv5x5_bn.bn, seen)
+            nn.init.ones_(feature.prelu.weight)
+        for block in (*head.children(), *tail.children()):
             if isinstance(block, EncoderBlock | DecoderBlock):
                 block.begin_as_identity()
         return True

@@ -86,6 +86,18 @@ class Autoencoder(nn.Module):
         return self.decode(code if quantiser is None else straight_through(code, quantiser))
 
 
+class Step(nn.Module):
+    """What a step of training looks at: the decoded image, and what else the network's own loss compares with the image."""
+
+    def __init__(self, network: Autoencoder) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, quantiser: CodeQuantiser | None) -> list[tuple[float, Tensor]]:
+        """Images, each with its weight."""
+        return [(1.0, self.network(image, quantiser)), *self.network.own_images(image)]
+
+
 def straight_through(code: Tensor, quantiser: CodeQuantiser) -> Tensor:
     """A quantised code whose gradient is that of the unquantised one (Lu 2021, section IV-B)."""
     code = torch.sigmoid(code) if quantiser.squashes else code

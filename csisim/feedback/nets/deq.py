@@ -6,7 +6,7 @@ reading of section III-B: two parallel branches of dilated convolutions through 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -156,7 +156,9 @@ class Deq(Autoencoder):
 
     def start_from(self, components: np.ndarray, images: Tensor) -> bool:
         """With injections of zero every fixed point is its injection: nothing but the fully connected layers is left."""
-        (pre, encoder, down), (up, decoder, _) = self.encoder, self.decoder  # type: ignore[misc]
+        user: Any = self.encoder
+        station: Any = self.decoder
+        (pre, encoder, down), (up, decoder, _) = user, station
         put_rows(down[1], up[0], components)
         pass_through(pre[0], pre[1], images)
         nn.init.ones_(pre[2].weight)

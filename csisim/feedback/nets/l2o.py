@@ -32,7 +32,6 @@ class LinearEncoder(nn.Module):
         """Codes (n, M), or only their first ``rows`` numbers."""
         return nn.functional.linear(image.flatten(1), self.matrix[:rows])
 
-
     def put_rows(self, rows: np.ndarray) -> None:
         """Project on these rows (M, N)."""
         with torch.no_grad():

@@ -55,7 +55,7 @@ class TiLista(Projected):
     def start_from(self, components: np.ndarray, images: Tensor) -> bool:
         """The rows as the projection, an autoencoder that changes nothing, and no thresholds: a projection back."""
         self.encoder.put_rows(components)
-        put_identity([self.decoder.analysis[0], self.decoder.synthesis], self.decoder.synthesis.out_features)
+        put_identity([self.decoder.analysis[0], self.decoder.synthesis], self.decoder.synthesis.out_features)  # type: ignore[list-item]
         nn.init.zeros_(self.decoder.thresholds)
         return True
 

@@ -5,14 +5,11 @@ from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 import numpy as np
-import torch
 from pydantic import Field
-from torch import Tensor, nn
 
 from csisim.errors import CsisimError
 from csisim.feedback.code_quantisers import MOST_BITS, Allocated, CodeQuantiser, Float32
 from csisim.feedback.metrics import nmse_db
-from csisim.feedback.nets.base import CALIBRATION, Autoencoder, arrays, with_codes
 from csisim.feedback.pca import Klt, as_real, principal_components
 from csisim.feedback.sources import split, trace_images
 from csisim.random import stream
@@ -44,21 +41,10 @@ class CodecConfig(Settings):
     linear_start: bool = Field(True, description="begin with principal components where unit images and the layers allow it")
     rates: int | None = Field(1, ge=1, description="code lengths of a multi-rate network in each step, drawn at random; null takes all")
     precision: Literal["single", "mixed"] = Field(
-        "single", description="mixed: products in bfloat16 on a GPU, which the optimiser's single precision does not notice; no effect on a CPU"
+        "single",
+        description="mixed: products in bfloat16 on a GPU, which the optimiser's single precision does not notice; no effect on a CPU",
     )
     half: bool = Field(False, description="store the weights in half precision")
-
-
-class Step(nn.Module):
-    """What a step of training looks at: the decoded image, and what else the network's own loss compares with the image."""
-
-    def __init__(self, network: Autoencoder) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor, quantiser: CodeQuantiser | None) -> list[tuple[float, Tensor]]:
-        """Images, each with its weight."""
-        return [(1.0, self.network(image, quantiser)), *self.network.own_images(image)]
 
 
 class Codec:
@@ -93,6 +79,8 @@ class Codec:
 
     def initial(self) -> Parameters:
         """Those of the stage before, or fresh ones, the linear code where the network can hold it."""
+        from csisim.feedback.nets.base import arrays
+
         return {_slashed(name): value.copy() for name, value in arrays(self.network, 0, 0).items()} | self.start
 
     def batch(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -106,12 +94,16 @@ class Codec:
 
     def loss(self, parameters: Mapping[str, Any], batch: tuple[Any, ...]) -> Any:
         """Mean over images of the error, relative to the energy or not."""
+        import torch
+
         images, lengths = batch
         losses = [self._loss(parameters, images, length) for length in lengths.tolist()]
         return torch.stack(losses).log().mean() if self.network.lengths else losses[0]
 
     def score(self, parameters: Parameters) -> float:
         """Minus the NMSE of the validation images in dB (``mean_of_ratios``), through the quantiser if training passes one."""
+        import torch
+
         tensors = {name: torch.from_numpy(value) for name, value in parameters.items()}
         return -float(np.mean([self._nmse_db(tensors, length) for length in self.lengths]))
 
@@ -121,6 +113,8 @@ class Codec:
 
     def products(self, known: Parameters) -> list[Product]:
         """The network, with codes of training images that quantisers are calibrated with."""
+        from csisim.feedback.nets.base import CALIBRATION, with_codes
+
         config, network = self.config, copy.deepcopy(self.network)
         network.load_state_dict(_tensors(known), strict=False)
         if network.lengths:
@@ -134,6 +128,8 @@ class Codec:
 
     def _loss(self, parameters: Mapping[str, Any], images: Any, length: int) -> Any:
         """The loss of one code length."""
+        import torch
+
         with torch.autocast("cuda", torch.bfloat16, enabled=self.config.precision == "mixed" and images.is_cuda):
             seen = self._seen(parameters, images, length, training=True)
         energy = images.square().flatten(1).sum(dim=1) if self.config.loss == "nmse" else images[0].numel()
@@ -141,6 +137,8 @@ class Codec:
         return sum(error.mean() for error in errors)
 
     def _nmse_db(self, parameters: Mapping[str, Any], length: int) -> float:
+        import torch
+
         pieces = np.array_split(self.validation, len(self.validation) // 256 + 1)
         with torch.inference_mode():
             decoded = [self._seen(parameters, torch.from_numpy(piece), length, training=False)[0][1].numpy() for piece in pieces]
@@ -159,6 +157,10 @@ class Codec:
 
     def _seen(self, parameters: Mapping[str, Any], images: Any, length: int, *, training: bool) -> list[tuple[float, Any]]:
         """What the base station sees of images around zero, and what else is to be like them."""
+        import torch
+
+        from csisim.feedback.nets.base import Step
+
         named = {_dotted(name): value for name, value in parameters.items()}
         # batch norms write their statistics into the very arrays that are trained, validated and stored
         state = {name: value.detach() if name in self.statistics else value for name, value in named.items()}
@@ -186,8 +188,10 @@ class Codec:
         power = np.sqrt((self.train**2).sum(axis=(1, 2, 3), keepdims=True))
         return principal_components(self.train / power)[: self.length // 2]
 
-    def _network(self, seed: int) -> tuple[Autoencoder, bool]:
+    def _network(self, seed: int) -> tuple[Any, bool]:
         """The untrained network, and whether its codes are linear ones."""
+        import torch
+
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(stream(seed, 0, "training.initial").integers(2**31)))
             network = self.codec.network(*self.shape)
@@ -203,6 +207,8 @@ class Codec:
             return dict.fromkeys(self.lengths, wanted.prepare(None))
         if not fitted or wanted.kind == "float32":
             return {}
+        import torch
+
         network = copy.deepcopy(self.network).eval()
         network.load_state_dict(_tensors(self.initial()), strict=False)
         found = {}
@@ -216,6 +222,8 @@ class Codec:
 
 
 def _tensors(parameters: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    import torch
+
     return {_dotted(name): torch.from_numpy(value) for name, value in parameters.items()}
 
 
