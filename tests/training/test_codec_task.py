@@ -139,13 +139,15 @@ class TestSeveralRates:
         one = task(codec=NESTED, drops=300, validation=50)
         drawn = {int(one.batch(np.random.default_rng(i))[1][0]) for i in range(40)}
         assert drawn == set(one.lengths)
-        every = task(codec=NESTED, drops=300, validation=50, rates=None)
+        every = task(codec=NESTED, drops=300, validation=50, rates_per_step=None)
         assert sorted(every.batch(np.random.default_rng(0))[1]) == sorted(one.lengths)
         tensors = {name: torch.from_numpy(value) for name, value in one.initial().items()}
         assert one.score(one.initial()) == pytest.approx(-np.mean([one._nmse_db(tensors, length) for length in one.lengths]))
 
     def test_every_decoder_learns(self):
-        one = task(codec={"kind": "pm_csinetplus", "scaling": "unit", "delays": 4, "reduction": 4}, drops=100, validation=50, rates=None)
+        one = task(
+            codec={"kind": "pm_csinetplus", "scaling": "unit", "delays": 4, "reduction": 4}, drops=100, validation=50, rates_per_step=None
+        )
         parameters = {name: torch.from_numpy(v).requires_grad_("running" not in name) for name, v in one.initial().items()}
         one.loss(parameters, tuple(map(torch.from_numpy, one.batch(np.random.default_rng(0))))).backward()
         for rate in range(4):

@@ -200,7 +200,7 @@ def _model(config: NetConfig, angles: int, delays: int, _modified_ns: int) -> Ne
     if path is None:
         raise WeightsError(
             f"{config.kind}: no weights for 1/{config.reduction} of {angles} x {delays} images; "
-            f"`csisim train RECIPE` makes some (codec_csinet_res, codec_crnet), weights: FILE names others, "
+            f"`csisim train codec_{config.kind}` makes some, weights: FILE names others, "
             f"weights: {UNTRAINED} does without"
         )
     parameters = load(path, need, lambda dims: arrays(network, int(dims.get("calibration", 0)), config.stored_length(angles, delays)))
