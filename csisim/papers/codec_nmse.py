@@ -4,6 +4,7 @@ Images of 32 taps and 32 angles; what a codec leaves out of them counts as error
 measured is what the bits say. Nothing was fitted to these drops.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,10 +15,10 @@ import numpy as np
 from csisim.channel.cost2100.presets import preset
 from csisim.feedback.metrics import nmse_ratios
 from csisim.feedback.sources import channels, trace_images
-from csisim.papers.base import Conditions, Measured
-from csisim.papers.by_row import Measure
+from csisim.papers.base import Conditions, Measured, Row
+from csisim.papers.by_row import Measurable, Measure
 from csisim.papers.codec_nets import recipe_of, trained
-from csisim.papers.statistics import mean
+from csisim.papers.statistics import mean, share
 from csisim.registry import build, configure
 from csisim.training.loop import TRAINING
 
@@ -56,7 +57,17 @@ def training_images(name: str, conditions: Conditions) -> np.ndarray:
 
 def nmse(settings: dict[str, Any], conditions: Conditions, place: str = "indoor", count: int | None = None) -> Measured:
     """NMSE of a configured codec."""
-    return in_db(ratios(settings, test_images(place, count or _COUNT[conditions.effort])))
+    return in_db(on_drops(settings, place, count or _COUNT[conditions.effort]))
+
+
+def on_drops(settings: dict[str, Any], place: str, count: int) -> np.ndarray:
+    """Error over energy of every test image, (n,); tables ask for the same ones again and again."""
+    return _on_drops(json.dumps(settings, sort_keys=True), place, count)
+
+
+@lru_cache(maxsize=1024)
+def _on_drops(settings: str, place: str, count: int) -> np.ndarray:
+    return ratios(json.loads(settings), test_images(place, count))
 
 
 def in_db(values: np.ndarray) -> Measured:
@@ -99,14 +110,37 @@ def closed_form(kind: str, rates: Sequence[Rate], place: str = "indoor", **setti
     return compute
 
 
-def short(name: str, rates: Sequence[Rate | None], *, count: int | None = None, **settings: Any) -> Measure:
-    """A short training at every rate that its weights serve (None: they do not)."""
+def short(name: str, rates: Sequence[Rate], *, count: int | None = None) -> Measure:
+    """A short training at rates that its weights serve."""
 
     def compute(conditions: Conditions) -> list[Measured]:
         found = trained(name, conditions)
-        return [Measured(None) if r is None else nmse(served(found, r) | settings, conditions, count=count) for r in rates]
+        return [nmse(served(found, r), conditions, count=count) for r in rates]
 
     return compute
+
+
+def beside_pca(name: str, rates: Sequence[Rate], *, count: int | None = None, note: str = "") -> list[Measurable]:
+    """A short training, and how many dB less error it has than principal components of the same length on the same drops."""
+
+    def gains(conditions: Conditions) -> list[Measured]:
+        found, drops = trained(name, conditions), count or _COUNT[conditions.effort]
+        linear = {"kind": "pca", "file": PRESET["indoor"]}
+        measured = []
+        for r in rates:
+            mine = on_drops(served(found, r), "indoor", drops)
+            other = on_drops(linear | {"reduction": r.reduction, "quantiser": quantiser(r.bits)}, "indoor", drops)
+            ratio = share(mine, other)  # in percent, paired
+            assert ratio.value is not None
+            half = None if ratio.ci95 is None else 10 / np.log(10) * ratio.ci95 / ratio.value
+            measured.append(Measured(float(-10 * np.log10(ratio.value / 100)), half))
+        return measured
+
+    columns = tuple(rate.label for rate in rates)
+    return [
+        (Row(f"{name}, short", "dB", columns=columns, note=note), short(name, rates, count=count)),
+        (Row(f"{name}, gain", "dB over PCA", columns=columns), gains),
+    ]
 
 
 def served(found: dict[str, Any], rate: Rate) -> dict[str, Any]:
@@ -138,7 +172,7 @@ def residuals(name: str, changes: Sequence[dict[str, Any]], of: Callable[[Any], 
         found = served(trained(name, conditions), Rate(16))
         measured = []
         for change in changes:
-            ratios(found | change, test_images("indoor", _COUNT[conditions.effort])[:count])
+            ratios(found | change, test_images("indoor", count))
             measured.append(Measured(float(20 * np.log10(np.mean(of(network(found | change)))))))
         return measured
 

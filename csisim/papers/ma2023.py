@@ -9,16 +9,14 @@ from dataclasses import replace
 from csisim.papers.base import Conditions, Measured, Row
 from csisim.papers.by_row import Measurable, by_row
 from csisim.papers.codec_counts import costs, counted, ours
-from csisim.papers.codec_nmse import Rate, along, closed_form, residuals, short
+from csisim.papers.codec_nmse import Rate, along, beside_pca, closed_form, residuals
 from csisim.papers.codec_published import nmse, printed
 
 _WHY = "1000 epochs of 100 000 images: weeks on a CPU; `csisim train codec_deq_published` is that training"
-_ONE_RATE = "trained at 1/16 here"
 _I = "Ma 2023, Table I"
 _NAMES = {"deq": "DEQ", "conv_csinet": "ConvCsiNet", "shuffle_csinet": "ShuffleCsiNet", "csinet": "CsiNet"}
 _RATIOS = (4, 8, 16, 32)
 _LABELS = tuple(f"1/{reduction}" for reduction in _RATIOS)
-_AT_16 = tuple(Rate(16) if reduction == 16 else None for reduction in _RATIOS)
 
 _PASSES = (0, 1, 2, 3, 5, 7, 10, 14)
 _CHANGES = [{"encoder_iterations": passes} for passes in _PASSES]
@@ -55,8 +53,8 @@ TABLES = {
         *((printed(_I, name, _LABELS, _WHY), None) for name in ("ConvCsiNet", "ShuffleCsiNet", "CsiNet", "DEQ")),
         *counted(_I, _NAMES),
         (Row("PCA", "dB"), closed_form("pca", [Rate(reduction) for reduction in _RATIOS])),
-        (Row("CsiNet, short", "dB", skipped=_ONE_RATE), short("CsiNet", _AT_16)),
-        (Row("DEQ, short", "dB", skipped=_ONE_RATE), short("DEQ", _AT_16, count=_SLOW)),
+        *beside_pca("CsiNet", [Rate(16)]),
+        *beside_pca("DEQ", [Rate(16)], count=_SLOW),
         note="The encoder's layers meet every printed digit; shuffle units are our reading.",
     ),
     "fig4": by_row(

@@ -9,11 +9,10 @@ from dataclasses import replace
 from csisim.papers.base import Row, Rule, Table
 from csisim.papers.by_row import Measurable, by_row
 from csisim.papers.codec_counts import counted, ours
-from csisim.papers.codec_nmse import Rate, along, closed_form, residuals, short
+from csisim.papers.codec_nmse import Rate, along, beside_pca, closed_form, residuals, short
 from csisim.papers.codec_published import nmse, printed
 
 _WHY = "1000 epochs of 100 000 images: weeks on a CPU, days on a GPU; `csisim train codec_..._published` is that training"
-_ONE_RATE = "trained at 1/16 here"
 _ISTA = (
     "random matrix, step and threshold are not printed; a Lloyd-Max table of three bits costs these nearly Gaussian numbers 14.6 dB "
     "of signal over error, which cannot turn -4.3 into -1.4 dB"
@@ -37,16 +36,11 @@ def _labels(rates: tuple[Rate, ...]) -> tuple[str, ...]:
     return tuple(rate.label for rate in rates)
 
 
-def _at_16(rates: tuple[Rate, ...]) -> tuple[Rate | None, ...]:
-    return tuple(rate if rate.reduction == 16 else None for rate in rates)
-
-
-def _short(name: str, rates: tuple[Rate, ...]) -> Measurable:
+def _short(name: str, rates: tuple[Rate, ...]) -> list[Measurable]:
     """A short training beside the printed row: nested codes at every rate, others at 1/16."""
     if name == "Csi-L2O":
-        return Row("Csi-L2O, short", "dB", columns=_labels(rates), note=_NESTED), short(name, rates, count=_SLOW)
-    slow = _SLOW if name == "MS4L2O" else None
-    return Row(f"{name}, short", "dB", columns=_labels(rates), skipped=_ONE_RATE), short(name, _at_16(rates), count=slow)
+        return beside_pca(name, rates, count=_SLOW, note=_NESTED)
+    return beside_pca(name, [rate for rate in rates if rate.reduction == 16], count=_SLOW if name == "MS4L2O" else None)
 
 
 def _linear(rates: tuple[Rate, ...], place: str = "indoor") -> list[Measurable]:
@@ -85,7 +79,7 @@ def _table4() -> Table:
         columns,
         *((printed(_IV, name, columns, _WHY), None) for name in _TRAINED),
         *_linear(_QUANTISED),
-        *(_short(name, _QUANTISED) for name in _TRAINED),
+        *(row for name in _TRAINED for row in _short(name, _QUANTISED)),
         note="One Lloyd-Max table for all numbers of a code, trained afterwards. At the same 1536 bits 1/8 with B=6 beats 1/4 with B=3.",
     )
 
@@ -97,7 +91,7 @@ def _fig4() -> Table:
         _labels(_ALL),
         *((printed(_IV, name, columns, _WHY), None) for name in _TRAINED),
         *_linear(_ALL),
-        *(_short(name, _ALL) for name in _TRAINED),
+        *(row for name in _TRAINED for row in _short(name, _ALL)),
         note="The figure's values are those of Table IV; 1/64 is not printed.",
     )
 
@@ -151,7 +145,7 @@ def _fig7() -> Table:
         (printed(_IV, "CsiNet", columns, _WHY, name="CsiNet, one for each ratio"), None),
         *((Row(f"{kind}-CsiNet+", "dB", columns=("all",), skipped=f"{_FIGURE}; {_WHY}"), None) for kind in ("SM", "PM")),
         (Row("PCA, one for each ratio", "dB"), closed_form("pca", _ALL)),
-        (Row("Csi-L2O nested, short", "dB"), short("Csi-L2O", _ALL, count=_SLOW)),
+        *_short("Csi-L2O", _ALL),
         note="How a matrix for 1/16 serves 1/4 is not printed; ours has the rows of the longest code, and prefixes of it were trained.",
     )
 
