@@ -36,6 +36,7 @@ SHORT = {
     "BACRNet-1x": Short("bacrnet"),
     "TransNet": Short("transnet"),
     "DEQ": Short("deq"),
+    "DEQ, random start": Short("deq", _RANDOM),
     "TiLISTA": Short("tilista"),
     "TiLISTA, random start": Short("tilista", ("link.linear_start=false", "stages.0.schedule.rates={}")),
     "TiLISTA, 20 iterations": Short(

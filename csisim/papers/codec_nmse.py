@@ -173,7 +173,8 @@ def residuals(name: str, changes: Sequence[dict[str, Any]], of: Callable[[Any], 
         measured = []
         for change in changes:
             ratios(found | change, test_images("indoor", count))
-            measured.append(Measured(float(20 * np.log10(np.mean(of(network(found | change)))))))
+            moved = float(np.mean(of(network(found | change))))
+            measured.append(Measured(20 * float(np.log10(moved))) if moved else Measured(None, None, "nothing moves"))
         return measured
 
     return compute

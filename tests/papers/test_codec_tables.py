@@ -110,6 +110,7 @@ class TestShortTrainings:
         monkeypatch.setenv("CSISIM_CACHE", str(tmp_path))
         sets = ("link.drops=300", "link.validation=40", "link.codec.delays=8", "stages.0.schedule.steps=100", "link.batch=4")
         tiny = {name: codec_nets.Short(short.recipe, (*short.sets, *sets)) for name, short in codec_nets.SHORT.items()}
+        tiny["DEQ, random start"] = codec_nets.Short("deq", (*codec_nets._RANDOM, *sets, "link.codec.reduction=4"))
         tiny["ACRNet-1x"] = codec_nets.Short("csinet_res", (*sets, "link.codec.reduction=4"))
         monkeypatch.setattr(codec_nets, "SHORT", tiny)
         monkeypatch.setitem(codec_nmse._COUNT, "quick", 30)
@@ -133,6 +134,25 @@ class TestShortTrainings:
         assert {row for row, _ in measured} == {"CRNet, short", "ACRNet-1x, short"}
         assert all(line.verdict == "no published value" for line in measured.values())
         assert [line.verdict for line in lines if line.row == "ACRNet-10x"] == ["not run"]
+
+    def test_passes_are_chosen_at_run_time(self, tiny):
+        changes = [{"encoder_iterations": passes} for passes in (1, 3, 12)]
+        conditions = Conditions("quick", lambda _: None, Path(), Path())
+        errors = [m.value for m in codec_nmse.along("DEQ, random start", changes, count=10)(conditions)]
+        last = codec_nmse.residuals("DEQ, random start", changes, lambda net: float(net.encoder[1].residual.mean()), count=10)
+        moved = [m.value for m in last(conditions)]
+        assert len(set(errors)) == 3
+        assert moved[0] > moved[1] > moved[2]
+
+    def test_the_gain_over_principal_components_is_paired(self, tiny):
+        rows = codec_nmse.beside_pca("ACRNet-1x", [Rate(16)], count=10)
+        conditions = Conditions("quick", lambda _: None, Path(), Path())
+        (error,), (gain,) = (compute(conditions) for _, compute in rows)
+        assert [row.unit for row, _ in rows] == ["dB", "dB over PCA"]
+        same = codec_nmse.on_drops(
+            {"kind": "pca", "file": "indoor_public", "reduction": 16, "quantiser": {"kind": "float32"}}, "indoor", 10
+        )
+        assert gain.value == pytest.approx(in_db(same).value - error.value)
 
     def test_images_it_was_trained_on(self, tiny):
         """Overfitting is judged on images that the task has indeed seen."""
