@@ -212,6 +212,8 @@ def test_a_recipe_makes_weights_that_the_codec_finds(tmp_path, monkeypatch):
 def test_what_cannot_be_trained_is_told():
     with pytest.raises(CsisimError, match="pca is no network"):
         task(codec="pca")
+    with pytest.raises(CsisimError, match="precision mixed needs scaling unit"):
+        task(codec="crnet", precision="mixed")
     with pytest.raises(CsisimError, match="domain must be delay_angle"):
         task(codec={"kind": "crnet", "domain": "beams"})
 

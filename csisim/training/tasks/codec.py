@@ -69,6 +69,8 @@ class Codec:
             raise CsisimError(f"codec: {self.codec.kind} is no network, so there is nothing to train")
         if self.codec.domain != "delay_angle":
             raise CsisimError("codec: images of traces have delays and angles, so domain must be delay_angle")
+        if config.precision == "mixed" and self.codec.scaling == "published":
+            raise CsisimError("codec: bfloat16 has no digits for images of 0.02 around 0.5; precision mixed needs scaling unit")
         self.config, self.start = config, dict(start)
         self.offset = np.float32(0.5 if self.codec.scaling == "published" else 0.0)
         self.train, self.validation = self._images(seed)
