@@ -16,7 +16,7 @@ from csisim.registry import configure
 _UNITS = {"params": "k params", "module_params": "k params", "float_equivalents": "k params, 1/32"}
 
 
-def counted(source: str, names: dict[str, str], part: str = "") -> list[Measurable]:
+def counted(source: str, names: dict[str, str]) -> list[Measurable]:
     """Rows of a printed table, each with our count in the row's own convention.
 
     A printed number is met if ours has its digits, rounded or cut.
@@ -27,12 +27,10 @@ def counted(source: str, names: dict[str, str], part: str = "") -> list[Measurab
         As in :data:`csisim.feedback.published.ROWS`.
     names : dict
         How a codec is called in the paper, by what :func:`label` says.
-    part : str
-        ``encoder``, ``decoder`` or ``total``; all when left out.
     """
     groups: dict[tuple[str, str, str], list[Count]] = {}
     for row in ROWS:
-        if row.source == source and part in ("", row.part):
+        if row.source == source:
             groups.setdefault((label(row.settings), row.part, row.count), []).append(row)
     return [_row(names.get(name, name), side, count, rows) for (name, side, count), rows in groups.items()]
 

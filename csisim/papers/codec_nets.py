@@ -5,7 +5,7 @@ all of them: what comes out says how far minutes go, not what the network can do
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ class Short:
 
     recipe: str
     sets: tuple[str, ...] = ()
-    words: str = field(default="", kw_only=True)  # what is special about it
 
 
-_RANDOM = ("link.linear_start=false", "stages.0.schedule.learning_rate=0.004", "stages.0.schedule.rates={}")
+_UNSTARTED = ("link.linear_start=false", "stages.0.schedule.rates={}")
+_RANDOM = (*_UNSTARTED, "stages.0.schedule.learning_rate=0.004")
 SHORT = {
     "CsiNet": Short("csinet"),
     "CRNet": Short("crnet"),
@@ -38,12 +38,10 @@ SHORT = {
     "DEQ": Short("deq"),
     "DEQ, random start": Short("deq", _RANDOM),
     "TiLISTA": Short("tilista"),
-    "TiLISTA, random start": Short("tilista", ("link.linear_start=false", "stages.0.schedule.rates={}")),
-    "TiLISTA, 20 iterations": Short(
-        "tilista", ("link.linear_start=false", "stages.0.schedule.rates={}", "link.codec.iterations=20"), words="random start"
-    ),
+    "TiLISTA, random start": Short("tilista", _UNSTARTED),
+    "TiLISTA, 20 iterations": Short("tilista", (*_UNSTARTED, "link.codec.iterations=20")),
     "MS4L2O": Short("ms4l2o"),
-    "Csi-L2O": Short("csi_l2o", words="nested, 16 of 32 taps, five trained iterations"),
+    "Csi-L2O": Short("csi_l2o"),
 }
 
 
