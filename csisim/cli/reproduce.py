@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from csisim.papers.base import Line
 
-PAPERS = ("hu2021", "kang2022")
+PAPERS = ("hu2021", "kang2022", "lu2021", "ma2023", "ma2024")
 
 
 @click.command()

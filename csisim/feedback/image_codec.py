@@ -4,7 +4,7 @@ What differs between PCA, compressed sensing and every network is only the :clas
 and the bits live here.
 """
 
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -78,30 +78,30 @@ class ImageState(NamedTuple):
     layout: ImageLayout
 
 
-class ImageCodec:
-    """Codec of a user's images: per image a scale factor (16-bit float) and the quantised code.
-
-    Subclasses say which :class:`Model` belongs to an image size.
-    """
+class ImageReports:
+    """Reports of a user's images: for each a scale factor (16-bit float) and bits that subclasses spell and read."""
 
     content: ClassVar[Literal["channel", "precoder"]] = "channel"
 
-    def __init__(self, config: ImageCodecConfig):
+    def __init__(self, config: Any):
         self.config = config
 
-    def model(self, angles: int, delays: int) -> Model:
-        """The model for images of this size; both ends have it."""
+    def spell(self, images: np.ndarray, layout: ImageLayout) -> tuple[np.ndarray, np.ndarray]:
+        """Scale factors (n,) float16 and bits (n, ``bits_per_image``) of complex images (n, angle, delay)."""
         raise NotImplementedError
 
-    @property
-    def scaling(self) -> Scaling:
-        """How images are normalised."""
-        return "unit"
+    def read(self, scale: np.ndarray, bits: np.ndarray, layout: ImageLayout) -> np.ndarray:
+        """Complex images (n, angle, delay) of scale factors and bits."""
+        raise NotImplementedError
+
+    def bits_per_image(self, layout: ImageLayout) -> int:
+        """Bits of an image, its scale factor apart."""
+        raise NotImplementedError
 
     def init(self, shape: tuple[int, ...], dtype: np.dtype) -> ImageState:
-        """What both ends know: the shape (D, K, S, R, T), the precision, and the model."""
+        """What both ends know: the shape (D, K, S, R, T), the precision, and what the codec needs for such images."""
         layout = ImageLayout.of(shape, dtype, self.config.domain, self.config.delays)
-        self.model(layout.angles, layout.delays)  # what is wrong with it is told here
+        self.bits_per_image(layout)  # what is wrong with it is told here
         return ImageState(layout)
 
     def encode(self, csi: np.ndarray, state: ImageState) -> tuple[Report, ImageState]:
@@ -114,24 +114,44 @@ class ImageCodec:
         """
         layout = state.layout
         layout.check(csi)
-        images = layout.to_images(csi)
-        scale = scale_of(images, self.scaling)
-        image = normalise(images, scale, self.scaling)
-        model = self.model(layout.angles, layout.delays)
-        bits = to_bits(model.quantiser, model.encode(image.reshape(-1, *image.shape[-3:])))
-        fields = [integers_to_bits(scale.view(np.uint16)[..., None], SCALE_BITS), bits.reshape(*image.shape[:-3], -1)]
-        string = np.concatenate(fields, axis=-1).reshape(*csi.shape[:2], -1)
+        scale, bits = self.spell(layout.to_images(csi).reshape(-1, layout.angles, layout.delays), layout)
+        string = np.concatenate([integers_to_bits(scale.view(np.uint16)[:, None], SCALE_BITS), bits], axis=1).reshape(*csi.shape[:2], -1)
         free = SCALE_BITS * layout.per_user if self.config.scale == "genie" else 0
         return Report(pack(string), string.shape[-1] - free), state
 
     def decode(self, report: Report, state: ImageState) -> tuple[np.ndarray, ImageState]:
         """The CSI (D, K, S, R, T) that the bits describe."""
         layout = state.layout
-        model = self.model(layout.angles, layout.delays)
-        code_length = self.config.code_length(layout.angles, layout.delays)
-        per_image = SCALE_BITS + self.config.quantiser.num_bits(code_length)  # type: ignore[attr-defined]
+        per_image = SCALE_BITS + self.bits_per_image(layout)
         bits = unpack(report.payload, layout.per_user * per_image).reshape(-1, per_image)
         scale = bits_to_scale(bits[:, :SCALE_BITS])[:, 0]
-        image = model.decode(from_bits(model.quantiser, bits[:, SCALE_BITS:]))
-        images = denormalise(image, scale, self.scaling)
-        return layout.to_csi(images.reshape(*report.payload.shape[:2], layout.per_user, *images.shape[-2:])), state
+        images = self.read(scale, bits[:, SCALE_BITS:], layout)
+        return layout.to_csi(images.reshape(*report.payload.shape[:2], layout.per_user, layout.angles, layout.delays)), state
+
+
+class ImageCodec(ImageReports):
+    """Codec whose bits are a quantised code; subclasses say which :class:`Model` belongs to an image size."""
+
+    def model(self, angles: int, delays: int) -> Model:
+        """The model for images of this size; both ends have it."""
+        raise NotImplementedError
+
+    @property
+    def scaling(self) -> Scaling:
+        """How images are normalised."""
+        return "unit"
+
+    def bits_per_image(self, layout: ImageLayout) -> int:
+        """Of the code; whatever is wrong with the model is told as well."""
+        self.model(layout.angles, layout.delays)
+        return int(self.config.quantiser.num_bits(self.config.code_length(layout.angles, layout.delays)))
+
+    def spell(self, images: np.ndarray, layout: ImageLayout) -> tuple[np.ndarray, np.ndarray]:
+        """The quantised code of the normalised image."""
+        scale, model = scale_of(images, self.scaling), self.model(layout.angles, layout.delays)
+        return scale, to_bits(model.quantiser, model.encode(normalise(images, scale, self.scaling)))
+
+    def read(self, scale: np.ndarray, bits: np.ndarray, layout: ImageLayout) -> np.ndarray:
+        """The decoded code at its scale."""
+        model = self.model(layout.angles, layout.delays)
+        return denormalise(model.decode(from_bits(model.quantiser, bits)), scale, self.scaling)

@@ -64,10 +64,14 @@ def plan(limits: Limits, angles: int = 32, delays: int = 32, most: int = 64) -> 
     Raises
     ------
     CsisimError
-        If nothing fits; the message names the limit that the smallest deployment breaks.
+        If nothing fits; the message names the limit that the smallest deployment breaks, or the image that no ratio divides.
     """
-    complaint = f"{limits.report_bits} bits are too few for a code of 1/{REDUCTIONS[-1]}"
-    for reduction, bits in _codes(limits.report_bits, 2 * angles * delays):
+    numbers = 2 * angles * delays
+    dividing = [reduction for reduction in REDUCTIONS if numbers % reduction == 0]
+    if not dividing:
+        raise CsisimError(f"none of 1/{', 1/'.join(map(str, REDUCTIONS))} divides the {numbers} numbers of a {angles} x {delays} image")
+    complaint = f"{limits.report_bits} bits are too few for a code of 1/{dividing[-1]}"
+    for reduction, bits in _codes(limits.report_bits, numbers):
         for binarise in ("none", "encoder", "both"):
             broken = limits.allow(_costs(1, binarise, reduction, angles, delays))
             if broken is not None:
@@ -75,7 +79,7 @@ def plan(limits: Limits, angles: int = 32, delays: int = 32, most: int = 64) -> 
                 continue
             k = _largest(limits, binarise, reduction, angles, delays, most)
             costs = _costs(k, binarise, reduction, angles, delays)
-            return Plan(k, binarise, reduction, bits, bits * (2 * angles * delays // reduction), costs)
+            return Plan(k, binarise, reduction, bits, bits * (numbers // reduction), costs)
     raise CsisimError(f"no deployment fits: {complaint}")
 
 

@@ -2,18 +2,17 @@
 
 from functools import lru_cache
 from math import comb
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from csisim.errors import CsisimError
-from csisim.feedback.bits import bits_to_integers, bits_to_scale, integers_to_bits, pack, unpack
+from csisim.feedback.bits import bits_to_integers, integers_to_bits
 from csisim.feedback.costs import Costs, Side
-from csisim.feedback.image_codec import ImageState
-from csisim.feedback.images import SCALE_BITS, Domain, ImageLayout, scale_of
+from csisim.feedback.image_codec import ImageReports
+from csisim.feedback.images import Domain, ImageLayout, scale_of
 from csisim.feedback.quantiser import gaussian_quantiser
-from csisim.feedback.report import Report
 from csisim.registry import Component
 
 
@@ -34,63 +33,41 @@ class TopKConfig(Component):
         return Costs(Side(0, 0, {"mac": 0}), Side(0, 0, {"mac": 0}))
 
 
-class TopK:
+class TopK(ImageReports):
     """Per image: a scale factor (16-bit float), the positions of the k strongest entries, and their quantised values.
 
     The positions are one number below C(N, k), in the fewest bits that hold it: no code for sets is shorter in the worst case.
     """
 
     Config = TopKConfig
-    content: ClassVar[Literal["channel", "precoder"]] = "channel"
+    config: TopKConfig
 
-    def __init__(self, config: TopKConfig):
-        self.config = config
+    def bits_per_image(self, layout: ImageLayout) -> int:
+        """Of positions and values."""
+        kept, width = self._sizes(layout.angles * layout.delays)
+        return width + 2 * kept * self.config.bits
 
-    def init(self, shape: tuple[int, ...], dtype: np.dtype) -> ImageState:
-        """What both ends know: the shape (D, K, S, R, T) and the precision."""
-        return ImageState(ImageLayout.of(shape, dtype, self.config.domain, self.config.delays))
-
-    def encode(self, csi: np.ndarray, state: ImageState) -> tuple[Report, ImageState]:
-        """The report for ``csi`` (D, K, S, R, T).
-
-        Raises
-        ------
-        CsiError
-            If it is not finite, or of another shape than announced.
-        """
-        layout = state.layout
-        layout.check(csi)
-        entries = layout.to_images(csi)
-        entries = entries.reshape(-1, entries.shape[-2] * entries.shape[-1])
+    def spell(self, images: np.ndarray, layout: ImageLayout) -> tuple[np.ndarray, np.ndarray]:
+        """Positions, then values relative to the root mean square of their real and imaginary parts."""
+        entries = images.reshape(len(images), -1)
         kept, width = self._sizes(entries.shape[1])
         positions = np.sort(np.argsort(-np.abs(entries), axis=1, kind="stable")[:, :kept], axis=1)
         values = np.take_along_axis(entries, positions, axis=1)
         scale = scale_of(values[:, None], "unit") * np.float16(np.sqrt(0.5))  # of a real dimension
         scale = np.maximum(scale, np.finfo(np.float16).smallest_normal)
         parts = np.stack([values.real, values.imag], axis=-1).reshape(len(values), -1) / scale[:, None].astype(np.float64)
-        fields = [
-            integers_to_bits(scale.view(np.uint16)[:, None], SCALE_BITS),
-            subset_to_bits(positions, entries.shape[1], width),
-            integers_to_bits(gaussian_quantiser(self.config.bits).encode(parts), self.config.bits),
-        ]
-        string = np.concatenate(fields, axis=1).reshape(*csi.shape[:2], -1)
-        free = SCALE_BITS * layout.per_user if self.config.scale == "genie" else 0
-        return Report(pack(string), string.shape[-1] - free), state
+        index = integers_to_bits(gaussian_quantiser(self.config.bits).encode(parts), self.config.bits)
+        return scale, np.concatenate([subset_to_bits(positions, entries.shape[1], width), index], axis=1)
 
-    def decode(self, report: Report, state: ImageState) -> tuple[np.ndarray, ImageState]:
-        """The CSI (D, K, S, R, T) that the bits describe."""
-        layout = state.layout
+    def read(self, scale: np.ndarray, bits: np.ndarray, layout: ImageLayout) -> np.ndarray:
+        """Values where they belong, zeros elsewhere."""
         size = layout.angles * layout.delays
         kept, width = self._sizes(size)
-        per_image = SCALE_BITS + width + 2 * kept * self.config.bits
-        bits = unpack(report.payload, layout.per_user * per_image).reshape(-1, per_image)
-        scale = bits_to_scale(bits[:, :SCALE_BITS])
-        index = bits_to_integers(bits[:, SCALE_BITS + width :], self.config.bits)
-        values = np.ascontiguousarray(gaussian_quantiser(self.config.bits).decode(index) * scale.astype(np.float64)).view(np.complex128)
+        levels = gaussian_quantiser(self.config.bits).decode(bits_to_integers(bits[:, width:], self.config.bits))
+        values = np.ascontiguousarray(levels * scale[:, None].astype(np.float64)).view(np.complex128)
         entries = np.zeros((len(bits), size), np.complex128)
-        np.put_along_axis(entries, bits_to_subset(bits[:, SCALE_BITS : SCALE_BITS + width], size, kept), values, axis=1)
-        images = entries.reshape(*report.payload.shape[:2], layout.per_user, layout.angles, layout.delays)
-        return layout.to_csi(images), state
+        np.put_along_axis(entries, bits_to_subset(bits[:, :width], size, kept), values, axis=1)
+        return entries
 
     def _sizes(self, entries: int) -> tuple[int, int]:
         """How many entries are kept, and the bits of their positions."""

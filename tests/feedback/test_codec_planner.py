@@ -52,8 +52,12 @@ def test_a_shorter_code_is_the_last_resort():
 def test_what_cannot_be_done_is_told():
     with pytest.raises(CsisimError, match="the user's multiply-accumulates"):
         plan(Limits(2048, user_mmac=0.01))
-    with pytest.raises(CsisimError, match="too few"):
+    with pytest.raises(CsisimError, match="too few for a code of 1/64"):
         plan(Limits(31))
+    with pytest.raises(CsisimError, match="divides the 98 numbers of a 7 x 7 image"):
+        plan(Limits(512), 7, 7)
+    with pytest.raises(CsisimError, match="too few for a code of 1/32"):
+        plan(Limits(2), 6, 8)  # 1/64 does not divide 96 numbers
 
 
 def test_the_settings_are_a_codec():

@@ -21,7 +21,7 @@ def images():
 def test_untrained_it_is_the_klt(images, real):
     network = configure("codec", {"kind": "csinet_res", "reduction": 8}).network(16, 8)
     components = principal_components(images, real=real)[: 32 if real else 16]
-    network.start_from(as_real(components))
+    assert network.start_from(as_real(components), torch.from_numpy(images))
     klt = Klt(components, (16, 8), Float32())
     x = torch.from_numpy(np.ascontiguousarray(images[:20]))
     for mode in (True, False):
@@ -35,7 +35,7 @@ def test_a_few_steps_improve_on_it(images):
     """On its own training images; the linear code is a saddle to leave, not a trap."""
     torch.manual_seed(0)
     network = configure("codec", {"kind": "csinet_res", "reduction": 16}).network(16, 8).train()
-    network.start_from(as_real(principal_components(images)[:8]))
+    network.start_from(as_real(principal_components(images)[:8]), torch.from_numpy(images))
     x = torch.from_numpy(np.ascontiguousarray(images))
     slow = [network.encoder[2].weight, network.decoder[0].weight]
     rest = [p for p in network.parameters() if all(p is not s for s in slow)]

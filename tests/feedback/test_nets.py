@@ -84,6 +84,15 @@ def test_gradients_reach_every_parameter_through_the_quantiser(kind):
     assert [name for name in missing if "encoder.layers" not in name] == []
 
 
+def test_a_code_in_half_precision_passes_a_quantiser():
+    """As mixed precision on a GPU has it."""
+    quantiser = configure("codec", {"kind": "crnet", "quantiser": {"kind": "uniform", "bits": 3}}).quantiser
+    code = torch.linspace(-3, 3, 8).reshape(2, 4)
+    half = base.straight_through(code.bfloat16(), quantiser)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), base.straight_through(code, quantiser), atol=0.01, rtol=0)
+
+
 @pytest.mark.parametrize("kind", NETS)
 def test_a_codec_with_weights_reports_in_bits(kind, tmp_path):
     path = saved(tmp_path, kind)

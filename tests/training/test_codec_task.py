@@ -50,7 +50,7 @@ def test_statistics_move_and_nothing_gets_worse(linear):
     name = next(name for name in parameters if name.endswith("running_var"))
     before = parameters[name].copy()
     tensors = {key: torch.from_numpy(value) for key, value in parameters.items()}
-    linear.loss(tensors, (torch.from_numpy(linear.batch(np.random.default_rng(0))[0]),))
+    linear.loss(tensors, tuple(map(torch.from_numpy, linear.batch(np.random.default_rng(0)))))
     assert not np.array_equal(parameters[name], before)
     linear.score(parameters)
     after = parameters[name].copy()
@@ -74,7 +74,7 @@ def test_published_loss_is_the_squared_error_of_images_in_the_unit_interval():
     parameters = {name: torch.from_numpy(value) for name, value in one.initial().items()}
     images = torch.from_numpy(one.train[:10])
     with torch.no_grad():
-        loss = one.loss(parameters, (images,))
+        loss = one.loss(parameters, (images, torch.tensor([one.length])))
         decoded = one.network(images + 0.5)
     assert float(loss) == pytest.approx(float((decoded - images - 0.5).square().mean()), rel=1e-4)
 
@@ -82,8 +82,116 @@ def test_published_loss_is_the_squared_error_of_images_in_the_unit_interval():
 def test_training_passes_a_uniform_quantiser():
     one = task(codec={"kind": "crnet", "delays": 4, "reduction": 16, "quantiser": {"kind": "uniform", "bits": 3}}, drops=100)
     parameters = {name: torch.from_numpy(value).requires_grad_() for name, value in one.initial().items()}
-    one.loss(parameters, (torch.from_numpy(one.train[:8]),)).backward()
+    one.loss(parameters, (torch.from_numpy(one.train[:8]), torch.tensor([one.length]))).backward()
     assert float(parameters["encoder/fc/weight"].grad.abs().max()) > 0
+
+
+LINEAR = [
+    {"kind": "acrnet", "scaling": "unit", "delays": 8, "reduction": 8},
+    {"kind": "acrnet", "scaling": "unit", "delays": 8, "reduction": 8, "activation": "sprelu", "expansion": 2},
+    {"kind": "deq", "scaling": "unit", "delays": 8, "reduction": 8, "decoder_iterations": 2},
+    {"kind": "tilista", "delays": 8, "reduction": 8},
+]
+
+
+@pytest.mark.parametrize("codec", LINEAR, ids=lambda codec: "-".join(map(str, codec.values())))
+def test_networks_that_can_begin_as_the_linear_code(codec):
+    one = task(codec=codec, drops=300, validation=50)
+    start = one.initial()
+    assert one.score(start) == pytest.approx(one.reference(start), abs=0.01)
+    other = task(codec=codec, drops=300, validation=50, linear_start=False)
+    assert other.score(other.initial()) < one.score(start) - 1
+
+
+@pytest.mark.parametrize("codec", [{"kind": "acrnet", "activation": "lrelu"}, {"kind": "bacrnet"}, {"kind": "crnet"}])
+def test_networks_that_cannot_stay_random(codec):
+    one = task(codec={**codec, "scaling": "unit", "delays": 4, "reduction": 8}, drops=100, validation=50)
+    start = one.initial()
+    assert one.score(start) < one.reference(start) - 1
+
+
+@pytest.mark.parametrize("codec", LINEAR[::2], ids=lambda codec: codec["kind"])
+def test_a_linear_start_is_a_saddle_and_no_trap(codec):
+    one = task(codec=codec, drops=100, validation=20, rotate=False)
+    parameters = {name: torch.from_numpy(v).requires_grad_("running" not in name) for name, v in one.initial().items()}
+    batch = torch.from_numpy(one.train[:12]), torch.tensor([one.length])
+    optimiser = torch.optim.Adam([value for value in parameters.values() if value.requires_grad], 1e-3)
+    losses = []
+    for _ in range(12):
+        optimiser.zero_grad()
+        losses.append(one.loss(parameters, batch))
+        losses[-1].backward()
+        optimiser.step()
+    assert losses[-1] < 0.97 * losses[0]
+
+
+NESTED = {"kind": "csi_l2o", "delays": 8, "reduction": 8, "longest": 4, "iterations": 2, "trained_iterations": 2}
+
+
+class TestSeveralRates:
+    def test_one_model_begins_near_the_linear_code_of_every_length(self):
+        one = task(codec=NESTED, drops=300, validation=50)
+        assert one.lengths == [128, 64, 32, 16, 8]
+        start = one.initial()
+        assert one.score(start) == pytest.approx(one.reference(start), abs=0.5)
+
+    def test_a_step_draws_its_lengths_and_a_score_has_them_all(self):
+        one = task(codec=NESTED, drops=300, validation=50)
+        drawn = {int(one.batch(np.random.default_rng(i))[1][0]) for i in range(40)}
+        assert drawn == set(one.lengths)
+        every = task(codec=NESTED, drops=300, validation=50, rates_per_step=None)
+        assert sorted(every.batch(np.random.default_rng(0))[1]) == sorted(one.lengths)
+        tensors = {name: torch.from_numpy(value) for name, value in one.initial().items()}
+        assert one.score(one.initial()) == pytest.approx(-np.mean([one._nmse_db(tensors, length) for length in one.lengths]))
+
+    def test_every_decoder_learns(self):
+        one = task(
+            codec={"kind": "pm_csinetplus", "scaling": "unit", "delays": 4, "reduction": 4}, drops=100, validation=50, rates_per_step=None
+        )
+        parameters = {name: torch.from_numpy(v).requires_grad_("running" not in name) for name, v in one.initial().items()}
+        one.loss(parameters, tuple(map(torch.from_numpy, one.batch(np.random.default_rng(0))))).backward()
+        for rate in range(4):
+            assert float(parameters[f"decoders/{rate}/0/weight"].grad.abs().max()) > 0
+
+    def test_weights_hold_the_longest_code(self):
+        one = task(codec=NESTED, drops=300, validation=50)
+        one.score(one.initial())
+        (product,) = one.products(one.initial())
+        assert product.parameters["calibration.codes"].shape[1] == 128
+
+
+def test_csi_l2o_learns_its_transform_too():
+    """Ma 2024, eq. 11: the error of the image and, a hundredth of it, that of the transform alone."""
+    one = task(codec={"kind": "csi_l2o", "delays": 4, "reduction": 4, "iterations": 1, "trained_iterations": 1}, drops=100, loss="mse")
+    parameters = {name: torch.from_numpy(value) for name, value in one.initial().items()}
+    images = torch.from_numpy(one.train[:10])
+    with torch.no_grad():
+        loss = one.loss(parameters, (images, torch.tensor([one.length])))
+        rows = one.network.decoder.rows(images.flatten(1))
+        back = one.network.decoder.transform(rows, torch.tensor(0.0))
+        expected = (one.network(images) - images).square().mean() + 0.01 * (back - rows).square().mean()
+    assert float(loss) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_training_passes_tables_fitted_to_the_linear_start():
+    quantised = {"kind": "csinet_res", "delays": 8, "reduction": 16, "quantiser": {"kind": "allocated", "bits": 2}}
+    one, free = task(codec=quantised), task()
+    start = one.initial()
+    assert one.score(start) < free.score(start) - 0.1
+    assert one.score(start) == pytest.approx(one.reference(start), abs=0.02)  # the same tables behind the same linear code
+    parameters = {name: torch.from_numpy(v).requires_grad_("running" not in name) for name, v in start.items()}
+    loss = one.loss(parameters, (torch.from_numpy(one.train[:16]), torch.tensor([one.length])))
+    loss.backward()
+    assert float(parameters["encoder/2/weight"].grad.abs().max()) > 0
+    with torch.no_grad():
+        assert loss > free.loss(parameters, (torch.from_numpy(one.train[:16]), torch.tensor([one.length])))
+
+
+def test_mixed_precision_changes_nothing_on_a_cpu():
+    single, mixed = task(), task(precision="mixed")
+    tensors = {name: torch.from_numpy(value) for name, value in single.initial().items()}
+    batch = tuple(map(torch.from_numpy, single.batch(np.random.default_rng(0))))
+    assert float(single.loss(tensors, batch)) == float(mixed.loss(tensors, batch))
 
 
 def test_a_recipe_makes_weights_that_the_codec_finds(tmp_path, monkeypatch):
@@ -104,6 +212,8 @@ def test_a_recipe_makes_weights_that_the_codec_finds(tmp_path, monkeypatch):
 def test_what_cannot_be_trained_is_told():
     with pytest.raises(CsisimError, match="pca is no network"):
         task(codec="pca")
+    with pytest.raises(CsisimError, match="precision mixed needs scaling unit"):
+        task(codec="crnet", precision="mixed")
     with pytest.raises(CsisimError, match="domain must be delay_angle"):
         task(codec={"kind": "crnet", "domain": "beams"})
 

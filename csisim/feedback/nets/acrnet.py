@@ -4,13 +4,15 @@ Layers carry the names of the public checkpoints.
 """
 
 from collections import OrderedDict
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from csisim.feedback.nets.base import Autoencoder, NetConfig, NeuralCodec
-from csisim.feedback.nets.blocks import LEAK, ConvNorm, Image, leaky, linear
+from csisim.feedback.nets.blocks import LEAK, BinaryLinear, ConvNorm, Image, leaky, linear, pass_through, put_rows
 from csisim.feedback.nets.crnet import xavier
 
 Activation = Literal["prelu", "sprelu", "lrelu"]
@@ -39,6 +41,11 @@ class EncoderBlock(nn.Module):
         refined: Tensor = self.prelu2(image + self.conv_bn2(self.prelu1(self.conv_bn1(image))))
         return refined
 
+    def begin_as_identity(self) -> None:
+        """Silence the branch, straighten the activation after it."""
+        nn.init.zeros_(self.conv_bn2.bn.weight)  # type: ignore[arg-type,union-attr]
+        nn.init.ones_(self.prelu2.weight)  # type: ignore[arg-type]
+
 
 class DecoderBlock(nn.Module):
     """The aggregated block: 2 -> ``width`` -> ``width`` -> 2 channels, the middle convolution in groups of two channels."""
@@ -57,6 +64,11 @@ class DecoderBlock(nn.Module):
         inner = self.prelu2(self.conv2_bn(self.prelu1(self.conv1_bn(image))))
         refined: Tensor = self.prelu3(image + self.conv3_bn(inner))
         return refined
+
+    def begin_as_identity(self) -> None:
+        """Silence the branch, straighten the activation after it."""
+        nn.init.zeros_(self.conv3_bn.bn.weight)  # type: ignore[arg-type,union-attr]
+        nn.init.ones_(self.prelu3.weight)  # type: ignore[arg-type]
 
 
 class AcrNet(Autoencoder):
@@ -95,6 +107,24 @@ class AcrNet(Autoencoder):
             )
         )
         xavier(self)
+
+    def start_from(self, components: np.ndarray, images: Tensor) -> bool:
+        """With slopes of one and residual branches of zero nothing but the fully connected layers is left; LReLU and one bit forbid it."""
+        encoder: Any = self.encoder
+        decoder: Any = self.decoder
+        head, tail = encoder.feature, decoder.feature
+        if isinstance(head.prelu, nn.LeakyReLU) or isinstance(encoder.fc, BinaryLinear) or isinstance(decoder.fc, BinaryLinear):
+            return False
+        put_rows(encoder.fc, decoder.fc, components)
+        with torch.no_grad():
+            rough = decoder.image(decoder.fc(encoder.fc(images.flatten(1))))
+        for feature, seen in ((head, images), (tail, rough)):
+            pass_through(feature.conv5x5_bn.conv, feature.conv5x5_bn.bn, seen)
+            nn.init.ones_(feature.prelu.weight)
+        for block in (*head.children(), *tail.children()):
+            if isinstance(block, EncoderBlock | DecoderBlock):
+                block.begin_as_identity()
+        return True
 
 
 def decoder_blocks(expansion: int, act: Activation, expand: Expand) -> list[DecoderBlock]:

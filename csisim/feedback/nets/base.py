@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -30,11 +30,17 @@ class Autoencoder(nn.Module):
 
     ``encoder`` maps images (n, 2, angle, delay) to codes (n, M), ``decoder`` maps codes to images. A network whose decoder needs
     more than the code (the projection of compressed sensing, say) says so in its own ``encode`` and ``decode``.
+
+    Attributes
+    ----------
+    lengths : sequence of int
+        Lengths of all codes that the same weights serve, longest first; empty if there is one.
     """
 
     encoder: nn.Module
     decoder: nn.Module
     channels_last: ClassVar[bool] = False  # whether inference on a CPU is faster that way
+    lengths: Sequence[int] = ()
 
     def encode(self, image: Tensor) -> Tensor:
         """Codes (n, M) of images (n, 2, angle, delay)."""
@@ -50,16 +56,52 @@ class Autoencoder(nn.Module):
         """Codes of the rate in use, of the longest ones that the same weights serve."""
         return codes
 
+    def use(self, length: int) -> None:
+        """Serve codes of another one of ``lengths`` from now on."""
+        raise NotImplementedError
+
+    def start_from(self, components: np.ndarray, images: Tensor) -> bool:
+        """Begin as near as the layers allow to the linear code with these orthonormal rows (M, 2 x angles x delays).
+
+        Parameters
+        ----------
+        components : (M, N) real
+        images : (n, 2, angle, delay)
+            Images of unit power, whose statistics batch norms begin with.
+
+        Returns
+        -------
+        bool
+            Whether anything begins there; a network without a place for a linear code stays as it is.
+        """
+        return False
+
+    def own_images(self, image: Tensor) -> list[tuple[float, Tensor]]:
+        """Further reconstructions that the training loss compares with the image, each with its weight."""
+        return []
+
     def forward(self, image: Tensor, quantiser: CodeQuantiser | None = None) -> Tensor:
         """The image that the base station sees; with a quantiser, through it (straight-through gradient)."""
         code = self.encode(image)
         return self.decode(code if quantiser is None else straight_through(code, quantiser))
 
 
+class Step(nn.Module):
+    """What a step of training looks at: the decoded image, and what else the network's own loss compares with the image."""
+
+    def __init__(self, network: Autoencoder) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, quantiser: CodeQuantiser | None) -> list[tuple[float, Tensor]]:
+        """Images, each with its weight."""
+        return [(1.0, self.network(image, quantiser)), *self.network.own_images(image)]
+
+
 def straight_through(code: Tensor, quantiser: CodeQuantiser) -> Tensor:
     """A quantised code whose gradient is that of the unquantised one (Lu 2021, section IV-B)."""
     code = torch.sigmoid(code) if quantiser.squashes else code
-    rounded = quantiser.value(quantiser.index(code.detach().cpu().numpy()))
+    rounded = quantiser.value(quantiser.index(code.detach().float().cpu().numpy()))
     return code + (torch.from_numpy(rounded).to(code) - code).detach()
 
 
@@ -158,7 +200,7 @@ def _model(config: NetConfig, angles: int, delays: int, _modified_ns: int) -> Ne
     if path is None:
         raise WeightsError(
             f"{config.kind}: no weights for 1/{config.reduction} of {angles} x {delays} images; "
-            f"`csisim train RECIPE` makes some (codec_csinet_res, codec_crnet), weights: FILE names others, "
+            f"`csisim train codec_{config.kind}` makes some, weights: FILE names others, "
             f"weights: {UNTRAINED} does without"
         )
     parameters = load(path, need, lambda dims: arrays(network, int(dims.get("calibration", 0)), config.stored_length(angles, delays)))

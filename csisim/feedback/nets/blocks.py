@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -60,6 +61,25 @@ class BinaryLinear(nn.Linear):
 def linear(inputs: int, outputs: int, *, binary: bool = False) -> nn.Linear:
     """A fully connected layer, binarised on request."""
     return BinaryLinear(inputs, outputs) if binary else nn.Linear(inputs, outputs)
+
+
+def pass_through(conv: nn.Conv2d, norm: nn.BatchNorm2d, images: Tensor) -> None:
+    """Make a convolution of as many outputs as inputs and its batch norm leave such images as they are, in training and after it."""
+    with torch.no_grad():
+        nn.init.dirac_(conv.weight)
+        variance, mean = torch.var_mean(images, dim=(0, 2, 3), correction=0)
+        for place, value in ((norm.running_mean, mean), (norm.running_var, variance), (norm.bias, mean)):
+            place.copy_(value)  # type: ignore[union-attr]
+        norm.weight.copy_((variance + norm.eps).sqrt())
+
+
+def put_rows(project: nn.Linear, expand: nn.Linear, rows: np.ndarray) -> None:
+    """Make two fully connected layers the projection on orthonormal rows (M, N) and the way back."""
+    with torch.no_grad():
+        project.weight.copy_(torch.from_numpy(np.ascontiguousarray(rows)))
+        expand.weight.copy_(project.weight.T)
+        for layer in (project, expand):
+            nn.init.zeros_(layer.bias)
 
 
 def leaky() -> nn.LeakyReLU:

@@ -7,15 +7,18 @@ real and imaginary parts over the antennas.
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from csisim.errors import CsisimError
 from csisim.feedback.images import Scaling
-from csisim.feedback.nets.base import Autoencoder, NetConfig, NeuralCodec
-from csisim.feedback.nets.l2o import LinearEncoder, UpdateRule, soft_threshold
+from csisim.feedback.nets.base import NetConfig, NeuralCodec
+from csisim.feedback.nets.l2o import LinearEncoder, Projected, UpdateRule, put_identity, soft_threshold
 
+TRANSFORM_WEIGHT = 0.01  # beta of the loss
+SHORTEST = 64  # reduction of the shortest nested code that is trained
 KEPT = 0.2  # share of the transformed numbers that top-G keeps: 51 of 256
 
 
@@ -63,6 +66,13 @@ class Decoder(nn.Module):
         threshold = self.thresholds[min(iteration, len(self.thresholds) - 1)].clamp_min(0)
         return self.unrowed(self.transform(self.rows(u), threshold))
 
+    def begin_as_identity(self) -> None:
+        """A transform of what it gets and some idle numbers: only what is not among the strongest is lost."""
+        transform = self.transform
+        for net in (transform.forward_net, transform.inverse_net):
+            put_identity([layer for layer in net if isinstance(layer, nn.Linear)], 2 * self.angles)
+        nn.init.zeros_(self.thresholds)
+
     def rows(self, vector: Tensor) -> Tensor:
         """(n, delays, 2 angles) of (n, 2 angles delays)."""
         return vector.reshape(-1, 2, self.angles, self.delays).permute(0, 3, 1, 2).flatten(2)
@@ -72,38 +82,42 @@ class Decoder(nn.Module):
         return rows.reshape(-1, self.delays, 2, self.angles).permute(0, 2, 3, 1).flatten(1)
 
 
-class CsiL2o(Autoencoder):
+class CsiL2o(Projected):
     """One projection for several rates (a shorter code is the longest one's beginning), one decoder for all of them."""
 
     encoder: LinearEncoder
     decoder: Decoder
 
-    def __init__(self, angles: int, delays: int, longest: int, code_length: int, iterations: int, trained_iterations: int) -> None:
+    def __init__(self, angles: int, delays: int, lengths: list[int], code_length: int, iterations: int, trained_iterations: int) -> None:
         super().__init__()
-        self.encoder = LinearEncoder(2 * angles * delays, longest)
+        self.encoder = LinearEncoder(2 * angles * delays, max([code_length, *lengths]))
         self.decoder = Decoder(angles, delays, iterations, trained_iterations)
-        self.used = code_length
+        self.lengths, self.used = lengths, code_length
 
     def encode(self, image: Tensor) -> Tensor:
         """The first numbers of the projection."""
         code: Tensor = self.encoder(image, self.used)
         return code
 
-    def decode(self, code: Tensor) -> Tensor:
-        """Images of codes of any length up to the longest."""
-        image: Tensor = self.decoder(code, self.encoder.matrix[: code.shape[1]])
-        return image
-
     def shorten(self, codes: Tensor) -> Tensor:
         """Codes of the rate in use, of the longest ones."""
         return codes[:, : self.used]
 
-    def loss(self, image: Tensor, weight: float = 0.01) -> Tensor:
-        """Squared error plus the transform's own (Ma 2024, eq. 11)."""
+    def use(self, length: int) -> None:
+        """Another length."""
+        self.used = length
+
+    def start_from(self, components: np.ndarray, images: Tensor) -> bool:
+        """The rows as the projection, and transforms that change little: untrained nearly a projection back."""
+        self.encoder.put_rows(components)
+        self.decoder.begin_as_identity()
+        return True
+
+    def own_images(self, image: Tensor) -> list[tuple[float, Tensor]]:
+        """The image through the transform and back (Ma 2024, eq. 11)."""
         rows = self.decoder.rows(image.flatten(1))
-        direct = (self(image) - image).square().flatten(1).sum(dim=1)
-        inverse = (self.decoder.transform(rows, rows.new_zeros(())) - rows).square().flatten(1).sum(dim=1)
-        return (direct + weight * inverse).mean()
+        back = self.decoder.unrowed(self.decoder.transform(rows, rows.new_zeros(())))
+        return [(TRANSFORM_WEIGHT, back.reshape(image.shape))]
 
 
 class CsiL2oConfig(NetConfig):
@@ -138,8 +152,16 @@ class CsiL2oConfig(NetConfig):
 
     def network(self, angles: int, delays: int) -> CsiL2o:
         """The network, untrained."""
-        lengths = self.stored_length(angles, delays), self.code_length(angles, delays)
-        return CsiL2o(angles, delays, *lengths, self.iterations, self.trained_iterations)
+        length = self.code_length(angles, delays)
+        return CsiL2o(angles, delays, self._nested(angles, delays), length, self.iterations, self.trained_iterations)
+
+    def _nested(self, angles: int, delays: int) -> list[int]:
+        """Lengths of the nested codes, each half the one before; none without nesting."""
+        if self.longest is None:
+            return []
+        length, shortest = self.stored_length(angles, delays), 2 * angles * delays // SHORTEST
+        halved = [length >> i for i in range(length.bit_length()) if length % (1 << i) == 0]
+        return [length, *(shorter for shorter in halved[1:] if shorter >= shortest)]
 
 
 class CsiL2oCodec(NeuralCodec):

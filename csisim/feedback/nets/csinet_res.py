@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from csisim.feedback.nets.base import Autoencoder, NetConfig, NeuralCodec
-from csisim.feedback.nets.blocks import ConvNorm, Image, leaky
+from csisim.feedback.nets.blocks import ConvNorm, Image, leaky, put_rows
 
 
 class Gated(nn.Module):
@@ -58,14 +58,10 @@ class CsiNetRes(Autoencoder):
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.decoder = nn.Sequential(nn.Linear(code_length, numbers), Image(2, angles, delays), Refinement(), Refinement(), last)
 
-    def start_from(self, components: np.ndarray) -> None:
-        """Put the orthonormal rows (M, 2 x angles x delays) into the fully connected layers."""
-        project, expand = self.encoder[2], self.decoder[0]  # type: ignore[index]
-        with torch.no_grad():
-            project.weight.copy_(torch.from_numpy(components))
-            expand.weight.copy_(torch.from_numpy(components.T.copy()))
-            project.bias.zero_()
-            expand.bias.zero_()
+    def start_from(self, components: np.ndarray, images: Tensor) -> bool:
+        """Put the rows into the fully connected layers; nothing else does anything yet."""
+        put_rows(self.encoder[2], self.decoder[0], components)  # type: ignore[index]
+        return True
 
 
 class CsiNetResConfig(NetConfig):

@@ -103,11 +103,11 @@ class MultiRateCsiNetPlus(Autoencoder):
     channels_last = True
     encoder: MultiRate
 
-    def __init__(self, encoder: MultiRate, decoders: list[nn.Sequential], rate: int) -> None:
+    def __init__(self, encoder: MultiRate, decoders: list[nn.Sequential], lengths: list[int], rate: int) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoders = nn.ModuleList(decoders)  # of the longest code first; training wants them all
-        self.rate = rate
+        self.lengths, self.rate = lengths, rate
 
     @property
     def decoder(self) -> nn.Module:  # type: ignore[override]
@@ -122,6 +122,10 @@ class MultiRateCsiNetPlus(Autoencoder):
     def shorten(self, codes: Tensor) -> Tensor:
         """Codes of the rate in use, of the longest ones."""
         return self.encoder.shorten(codes, self.rate)
+
+    def use(self, length: int) -> None:
+        """Another rate, by its code's length."""
+        self.rate = self.lengths.index(length)
 
 
 class CsiNetPlusConfig(NetConfig):
@@ -156,8 +160,9 @@ class _MultiRateConfig(NetConfig):
         self, angles: int, delays: int, layers: list[nn.Linear], make: Callable[[int, list[nn.Linear]], MultiRate]
     ) -> MultiRateCsiNetPlus:
         """Encoder and all decoders."""
-        decoders = [decoder(angles, delays, length, self.output()) for length in self.lengths(angles, delays)]
-        return MultiRateCsiNetPlus(make(2 * angles * delays, layers), decoders, RATES.index(self.reduction))
+        lengths = self.lengths(angles, delays)
+        decoders = [decoder(angles, delays, length, self.output()) for length in lengths]
+        return MultiRateCsiNetPlus(make(2 * angles * delays, layers), decoders, lengths, RATES.index(self.reduction))
 
 
 class SmCsiNetPlusConfig(_MultiRateConfig):

@@ -6,15 +6,16 @@ reading of section III-B: two parallel branches of dilated convolutions through 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from csisim.errors import CsisimError
 from csisim.feedback.nets.base import Autoencoder, NetConfig, NeuralCodec
-from csisim.feedback.nets.blocks import Image
+from csisim.feedback.nets.blocks import Image, pass_through, put_rows
 
 DILATIONS = (1, 2, 3)
 DECODER_CHANNELS = 80
@@ -152,6 +153,18 @@ class Deq(Autoencoder):
         up = nn.Sequential(nn.Linear(code_length, numbers), Image(2, angles, delays))
         self.encoder = nn.Sequential(pre, Equilibrium(encoder_block(), iterations[0], damping=damping), down)
         self.decoder = nn.Sequential(up, Equilibrium(decoder_block(), iterations[1], damping=damping), output)
+
+    def start_from(self, components: np.ndarray, images: Tensor) -> bool:
+        """With injections of zero every fixed point is its injection: nothing but the fully connected layers is left."""
+        user: Any = self.encoder
+        station: Any = self.decoder
+        (pre, encoder, down), (up, decoder, _) = user, station
+        put_rows(down[1], up[0], components)
+        pass_through(pre[0], pre[1], images)
+        nn.init.ones_(pre[2].weight)
+        nn.init.zeros_(encoder.function.injection.weight)
+        nn.init.zeros_(decoder.function.injection[-1].weight)
+        return True
 
     @property
     def residuals(self) -> tuple[Tensor, Tensor]:

@@ -4,11 +4,15 @@ Images are vectors of 2 x angle x delay real numbers here, and the decoder minim
 proximal step the codecs choose.
 """
 
+import weakref
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from csisim.feedback.nets.base import Autoencoder
 
 HIDDEN = 20
 
@@ -27,6 +31,38 @@ class LinearEncoder(nn.Module):
     def forward(self, image: Tensor, rows: int | None = None) -> Tensor:
         """Codes (n, M), or only their first ``rows`` numbers."""
         return nn.functional.linear(image.flatten(1), self.matrix[:rows])
+
+    def put_rows(self, rows: np.ndarray) -> None:
+        """Project on these rows (M, N)."""
+        with torch.no_grad():
+            self.matrix.copy_(torch.from_numpy(np.ascontiguousarray(rows)))
+
+
+class Projected(Autoencoder):
+    """A linear encoder with a ``matrix`` (M, N), which the decoder knows as well."""
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Images of codes, of any length up to the longest."""
+        image: Tensor = self.decoder(code, self.encoder.matrix[: code.shape[1]])  # type: ignore[index]
+        return image
+
+
+def put_identity(layers: list[nn.Linear], numbers: int) -> None:
+    """Make fully connected layers with ReLUs between them return their first ``numbers`` inputs as their first outputs.
+
+    Positive and negative parts go through the first 2 ``numbers`` units. Other units stay small and nobody listens to them yet: what
+    follows can learn to.
+    """
+    first, *between, last = layers
+    eye, unity = torch.eye(numbers), torch.eye(2 * numbers)
+    with torch.no_grad():
+        for layer in layers:
+            layer.weight.mul_(0.1)
+            nn.init.zeros_(layer.bias)
+        first.weight[: 2 * numbers] = nn.functional.pad(torch.cat([eye, -eye]), (0, first.in_features - numbers))
+        for layer in between:
+            layer.weight[: 2 * numbers] = nn.functional.pad(unity, (0, layer.in_features - 2 * numbers))
+        last.weight[:numbers] = nn.functional.pad(torch.cat([eye, -eye], dim=1), (0, last.in_features - 2 * numbers))
 
 
 class Weights(NamedTuple):
@@ -125,15 +161,20 @@ class Scale(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.known: tuple[tuple[object, ...], Tensor] | None = None
+        self.known: tuple[object, ...] = ()
+        self.step = torch.zeros(())
 
     def forward(self, matrix: Tensor) -> Tensor:
         """(), not differentiated."""
-        version = None if matrix.is_inference() else matrix._version
-        key = matrix.data_ptr(), version, matrix.shape, matrix.device
-        if self.known is None or self.known[0] != key:
-            self.known = key, 1 / largest_eigenvalue(matrix)
-        return self.known[1]
+        owner = matrix if matrix._base is None else matrix._base
+        if owner.is_inference():  # they count no changes
+            return 1 / largest_eigenvalue(matrix)
+        # an address alone would do for another matrix that has come to lie where one was that is gone
+        key = id(owner), owner._version, matrix.shape, matrix.device
+        if self.known[1:] != key or self.known[0]() is not owner:  # type: ignore[operator]
+            with torch.inference_mode(False):  # a training may go on with what a validation has computed
+                self.known, self.step = (weakref.ref(owner), *key), 1 / largest_eigenvalue(matrix)
+        return self.step
 
 
 def soft_threshold(u: Tensor, threshold: Tensor) -> Tensor:

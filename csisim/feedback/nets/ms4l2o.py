@@ -6,10 +6,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from csisim.feedback.images import Scaling
-from csisim.feedback.nets.base import Autoencoder, NetConfig, NeuralCodec
+from csisim.feedback.nets.base import NetConfig, NeuralCodec
 from csisim.feedback.nets.blocks import Image
 from csisim.feedback.nets.cs_csinet import Projection
-from csisim.feedback.nets.l2o import UpdateRule, soft_threshold
+from csisim.feedback.nets.l2o import Projected, UpdateRule, soft_threshold
 
 
 class Decoder(nn.Module):
@@ -31,7 +31,7 @@ class Decoder(nn.Module):
         return self.rule(code, matrix, lambda u, step, _: soft_threshold(u, self.penalty * step), start)
 
 
-class Ms4l2o(Autoencoder):
+class Ms4l2o(Projected):
     """Random projection at the user, learned optimiser at the base station."""
 
     encoder: Projection
@@ -40,11 +40,6 @@ class Ms4l2o(Autoencoder):
         super().__init__()
         self.encoder = Projection(2 * angles * delays, code_length)
         self.decoder = Decoder(angles, delays, penalty, iterations, trained_iterations)
-
-    def decode(self, code: Tensor) -> Tensor:
-        """Images of codes."""
-        image: Tensor = self.decoder(code, self.encoder.matrix)
-        return image
 
 
 class Ms4l2oConfig(NetConfig):

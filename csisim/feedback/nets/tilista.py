@@ -6,13 +6,14 @@ iteration, are not pinned; here ReLU, and both change.
 
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from csisim.feedback.images import Scaling
-from csisim.feedback.nets.base import Autoencoder, NetConfig, NeuralCodec
-from csisim.feedback.nets.l2o import LinearEncoder, Scale, soft_threshold
+from csisim.feedback.nets.base import NetConfig, NeuralCodec
+from csisim.feedback.nets.l2o import LinearEncoder, Projected, Scale, put_identity, soft_threshold
 
 
 class Decoder(nn.Module):
@@ -40,20 +41,23 @@ class Decoder(nn.Module):
         return x.reshape(-1, *self.shape)
 
 
-class TiLista(Autoencoder):
+class TiLista(Projected):
     """Learned projection at the user, unfolded ISTA at the base station."""
 
     encoder: LinearEncoder
+    decoder: Decoder
 
     def __init__(self, angles: int, delays: int, code_length: int, iterations: int) -> None:
         super().__init__()
         self.encoder = LinearEncoder(2 * angles * delays, code_length)
         self.decoder = Decoder(angles, delays, iterations)
 
-    def decode(self, code: Tensor) -> Tensor:
-        """Images of codes."""
-        image: Tensor = self.decoder(code, self.encoder.matrix)
-        return image
+    def start_from(self, components: np.ndarray, images: Tensor) -> bool:
+        """The rows as the projection, an autoencoder that changes nothing, and no thresholds: a projection back."""
+        self.encoder.put_rows(components)
+        put_identity([self.decoder.analysis[0], self.decoder.synthesis], self.decoder.synthesis.out_features)  # type: ignore[list-item]
+        nn.init.zeros_(self.decoder.thresholds)
+        return True
 
 
 class TiListaConfig(NetConfig):

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from csisim.errors import CsisimError
-from csisim.feedback.code_quantisers import Float32
+from csisim.feedback.code_quantisers import MOST_BITS, Allocated, CodeQuantiser, Float32
 from csisim.feedback.metrics import nmse_db
 from csisim.feedback.pca import Klt, as_real, principal_components
 from csisim.feedback.sources import split, trace_images
@@ -25,7 +25,10 @@ class CodecConfig(Settings):
     """A network, its images, and what it is to get right."""
 
     task: Literal["codec"] = "codec"
-    codec: CodecField = Field(description="the network; quantiser uniform trains through it, any other quantiser follows the training")
+    codec: CodecField = Field(
+        description="the network. Training passes its quantiser: uniform always, others, whose tables are fitted to the first codes, if "
+        "it begins with learned or linear ones"
+    )
     images: str = Field(
         "indoor_paper", description="a COST 2100 preset, whose generator makes the images, or a trace file, whose last rows validate"
     )
@@ -35,14 +38,25 @@ class CodecConfig(Settings):
     batch: int = Field(64, ge=1, description="images per step")
     loss: Literal["nmse", "mse"] = Field("nmse", description="mean ratio of error to energy, or the published mean squared error")
     rotate: bool = Field(True, description="turn every image by a random common phase, which no channel statistics know")
+    linear_start: bool = Field(True, description="begin with principal components where unit images and the layers allow it")
+    rates_per_step: int | None = Field(1, ge=1, description="code lengths of a multi-rate network in a step, drawn at random; null: all")
+    precision: Literal["single", "mixed"] = Field(
+        "single",
+        description="mixed: products in bfloat16 on a GPU, parameters and loss in single precision; no effect on a CPU",
+    )
     half: bool = Field(False, description="store the weights in half precision")
 
 
 class Codec:
     """A network of :mod:`csisim.feedback.nets`; parameters and running statistics by name.
 
-    Statistics of batch norms move with the batches they see and have no gradient. A network that can begin as a linear code does
-    (``start_from``): then the untrained network is the Karhunen-Loeve transform of the training images.
+    Two thousand fresh drops of a preset take a third of a second, less than moving the paths of old ones about, so that images are
+    turned by a common phase and not augmented otherwise. Statistics of batch norms move with the batches they see and have no
+    gradient. A network that can begin as a linear code does (``start_from``): then the untrained network is the Karhunen-Loeve
+    transform of the training images, or near it.
+
+    A network of several rates learns some of them in each step, from the logarithm of their losses: then no rate outweighs the
+    others. Its score is the mean dB over the rates.
     """
 
     Config = CodecConfig
@@ -55,14 +69,17 @@ class Codec:
             raise CsisimError(f"codec: {self.codec.kind} is no network, so there is nothing to train")
         if self.codec.domain != "delay_angle":
             raise CsisimError("codec: images of traces have delays and angles, so domain must be delay_angle")
+        if config.precision == "mixed" and self.codec.scaling == "published":
+            raise CsisimError("codec: bfloat16 has no digits for images of 0.02 around 0.5; precision mixed needs scaling unit")
         self.config, self.start = config, dict(start)
         self.offset = np.float32(0.5 if self.codec.scaling == "published" else 0.0)
         self.train, self.validation = self._images(seed)
         self.shape = self.train.shape[2:]
         self.length = self.codec.stored_length(*self.shape)
-        self.quantiser = self.codec.quantiser.prepare(None) if self.codec.quantiser.squashes else None
-        self.klt = Klt(self._components(), self.shape, Float32())
-        self.network = self._network(seed)
+        self.components = self._components()
+        self.network, linear = self._network(seed)
+        self.lengths = list(self.network.lengths) or [self.length]
+        self.quantisers = self._quantisers(fitted=linear or bool(start))
 
     def initial(self) -> Parameters:
         """Those of the stage before, or fresh ones, the linear code where the network can hold it."""
@@ -71,52 +88,82 @@ class Codec:
         return {_slashed(name): value.copy() for name, value in arrays(self.network, 0, 0).items()} | self.start
 
     def batch(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """Training images (B, 2, angle, delay) under random common phases."""
+        """Training images (B, 2, angle, delay) under random common phases, and the code lengths that they train."""
         images = self.train[rng.integers(len(self.train), size=self.config.batch)]
-        if not self.config.rotate:
-            return (images,)
-        z = (images[:, 0] + 1j * images[:, 1]) * np.exp(2j * np.pi * rng.random((len(images), 1, 1)))
-        return (np.stack([z.real, z.imag], axis=1).astype(np.float32),)
+        if self.config.rotate:
+            z = (images[:, 0] + 1j * images[:, 1]) * np.exp(2j * np.pi * rng.random((len(images), 1, 1)))
+            images = np.stack([z.real, z.imag], axis=1).astype(np.float32)
+        count = min(self.config.rates_per_step or len(self.lengths), len(self.lengths))
+        return images, rng.choice(self.lengths, count, replace=False)
 
     def loss(self, parameters: Mapping[str, Any], batch: tuple[Any, ...]) -> Any:
         """Mean over images of the error, relative to the energy or not."""
-        (images,) = batch
-        error = (self._decoded(parameters, images, training=True) - images).square().flatten(1)
-        if self.config.loss == "mse":
-            return error.mean()
-        return (error.sum(dim=1) / images.square().flatten(1).sum(dim=1)).mean()
+        import torch
+
+        images, lengths = batch
+        losses = [self._loss(parameters, images, length) for length in lengths.tolist()]
+        return torch.stack(losses).log().mean() if self.network.lengths else losses[0]
 
     def score(self, parameters: Parameters) -> float:
-        """Minus the NMSE of the validation images in dB (``mean_of_ratios``)."""
+        """Minus the NMSE of the validation images in dB (``mean_of_ratios``), through the quantiser if training passes one."""
         import torch
 
         tensors = {name: torch.from_numpy(value) for name, value in parameters.items()}
-        pieces = np.array_split(self.validation, len(self.validation) // 256 + 1)
-        with torch.inference_mode():
-            decoded = [self._decoded(tensors, torch.from_numpy(piece), training=False).numpy() for piece in pieces]
-        return -nmse_db(np.concatenate(decoded), self.validation)
+        return -float(np.mean([self._nmse_db(tensors, length) for length in self.lengths]))
 
     def reference(self, known: Parameters) -> float:
-        """What a linear code of the same length, fitted to the training images, makes of the validation images."""
-        return -nmse_db(self.klt.decode(self.klt.encode(self.validation)), self.validation)
+        """What linear codes of the same lengths, fitted to the training images, make of the validation images at as many bits."""
+        return -float(np.mean([self._linear_nmse_db(length) for length in self.lengths]))
 
     def products(self, known: Parameters) -> list[Product]:
         """The network, with codes of training images that quantisers are calibrated with."""
         from csisim.feedback.nets.base import CALIBRATION, with_codes
 
-        config, images = self.config, self.train[:CALIBRATION_IMAGES] + self.offset
-        network = copy.deepcopy(self.network)
+        config, network = self.config, copy.deepcopy(self.network)
         network.load_state_dict(_tensors(known), strict=False)
-        stored = with_codes(self.codec, network, images)
+        if network.lengths:
+            network.use(self.length)
+        stored = with_codes(self.codec, network, self.train[:CALIBRATION_IMAGES] + self.offset)
         if config.half:
             stored = {name: value.astype(np.float16) for name, value in stored.items()}
         dims = {"angles": self.shape[0], "delays": self.shape[1], "calibration": len(stored[CALIBRATION])}
         statistics = {"images": config.images, "taps": config.taps}
         return [Product(f"codec/{self.codec.kind}", self.codec.architecture, dims, statistics, 0.0, stored)]
 
-    def _decoded(self, parameters: Mapping[str, Any], images: Any, *, training: bool) -> Any:
-        """What the base station sees of images around zero."""
+    def _loss(self, parameters: Mapping[str, Any], images: Any, length: int) -> Any:
+        """The loss of one code length."""
         import torch
+
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.config.precision == "mixed" and images.is_cuda):
+            seen = self._seen(parameters, images, length, training=True)
+        energy = images.square().flatten(1).sum(dim=1) if self.config.loss == "nmse" else images[0].numel()
+        errors = (weight * (decoded.float() - images).square().flatten(1).sum(dim=1) / energy for weight, decoded in seen)
+        return sum(error.mean() for error in errors)
+
+    def _nmse_db(self, parameters: Mapping[str, Any], length: int) -> float:
+        import torch
+
+        pieces = np.array_split(self.validation, len(self.validation) // 256 + 1)
+        with torch.inference_mode():
+            decoded = [self._seen(parameters, torch.from_numpy(piece), length, training=False)[0][1].numpy() for piece in pieces]
+        return nmse_db(np.concatenate(decoded), self.validation)
+
+    def _linear_nmse_db(self, length: int) -> float:
+        klt = Klt(self.components[: length // 2], self.shape, Float32())
+        codes = klt.encode(self.validation)
+        if length in self.quantisers:
+            wanted = self.codec.quantiser
+            if wanted.squashes:  # its limits are those of a sigmoid: a linear code has tables instead
+                wanted = Allocated(bits=min(wanted.bits, MOST_BITS))
+            tables = wanted.prepare(klt.encode(self.train[:CALIBRATION_IMAGES]))
+            codes = tables.value(tables.index(codes))
+        return nmse_db(klt.decode(codes), self.validation)
+
+    def _seen(self, parameters: Mapping[str, Any], images: Any, length: int, *, training: bool) -> list[tuple[float, Any]]:
+        """What the base station sees of images around zero, and what else is to be like them."""
+        import torch
+
+        from csisim.feedback.nets.base import Step
 
         named = {_dotted(name): value for name, value in parameters.items()}
         # batch norms write their statistics into the very arrays that are trained, validated and stored
@@ -124,7 +171,14 @@ class Codec:
         image = images + self.offset
         if self.network.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
-        return torch.func.functional_call(self.network.train(training), state, (image, self.quantiser)) - self.offset
+        if self.network.lengths:
+            self.network.use(length)
+        quantiser = self.quantisers.get(length)
+        if not training:
+            return [(1.0, torch.func.functional_call(self.network.eval(), state, (image, quantiser)) - self.offset)]
+        state = {f"network.{name}": value for name, value in state.items()}
+        seen = torch.func.functional_call(Step(self.network).train(), state, (image, quantiser))
+        return [(weight, decoded - self.offset) for weight, decoded in seen]
 
     def _images(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         config = self.config
@@ -134,20 +188,41 @@ class Codec:
         return train, validation
 
     def _components(self) -> np.ndarray:
-        """Principal components of training images of unit power, as many as the code has complex numbers."""
+        """Principal components of training images of unit power, as many as the longest code has complex numbers."""
         power = np.sqrt((self.train**2).sum(axis=(1, 2, 3), keepdims=True))
         return principal_components(self.train / power)[: self.length // 2]
 
-    def _network(self, seed: int) -> Any:
+    def _network(self, seed: int) -> tuple[Any, bool]:
+        """The untrained network, and whether its codes are linear ones."""
         import torch
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(stream(seed, 0, "training.initial").integers(2**31)))
             network = self.codec.network(*self.shape)
-        if hasattr(network, "start_from"):
-            network.start_from(as_real(self.klt.components))
         self.statistics = {name for name, _ in network.named_buffers()}
-        return network
+        possible = self.config.linear_start and self.codec.scaling == "unit" and not self.codec.quantiser.squashes
+        images = torch.from_numpy(self.train[:CALIBRATION_IMAGES])
+        return network, possible and network.start_from(as_real(self.components), images)
+
+    def _quantisers(self, *, fitted: bool) -> dict[int, CodeQuantiser]:
+        """Quantisers that training passes, by the length of the code; tables are fitted to the codes that it begins with."""
+        wanted = self.codec.quantiser
+        if wanted.squashes:
+            return dict.fromkeys(self.lengths, wanted.prepare(None))
+        if not fitted or wanted.kind == "float32":
+            return {}
+        import torch
+
+        network = copy.deepcopy(self.network).eval()
+        network.load_state_dict(_tensors(self.initial()), strict=False)
+        found = {}
+        with torch.inference_mode():
+            for length in self.lengths:
+                if network.lengths:
+                    network.use(length)
+                pieces = torch.from_numpy(self.train[:CALIBRATION_IMAGES] + self.offset).split(256)
+                found[length] = wanted.prepare(torch.cat([network.encode(piece) for piece in pieces]).numpy())
+        return found
 
 
 def _tensors(parameters: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -1,0 +1,91 @@
+"""Short trainings for the tables of codec papers: packaged recipes on the public data's geometry, cached as any weights are.
+
+Published networks saw 1e8 images. ``quick`` takes a fifth of the packaged recipe's steps (about two minutes of one core each), ``full``
+all of them: what comes out says how far minutes go, not what the network can do.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from csisim.papers.base import Conditions, Effort
+from csisim.training.base import Progress
+from csisim.training.recipe import Recipe, read_recipe, run_recipe
+from csisim.weights import cache_folder
+
+IMAGES = "indoor_public"  # the base station in a corner, as in the public data
+_QUICK = 5  # times fewer steps
+
+
+@dataclass(frozen=True)
+class Short:
+    """A packaged recipe with changed fields, at 1/16 of 32 x 32 unless it serves several rates."""
+
+    recipe: str
+    sets: tuple[str, ...] = ()
+
+
+_UNSTARTED = ("link.linear_start=false", "stages.0.schedule.rates={}")
+_RANDOM = (*_UNSTARTED, "stages.0.schedule.learning_rate=0.004")
+SHORT = {
+    "CsiNet": Short("csinet"),
+    "CRNet": Short("crnet"),
+    "ACRNet-1x": Short("acrnet"),
+    "ACRNet-1x, random start": Short("acrnet", _RANDOM),
+    "BACRNet-1x": Short("bacrnet"),
+    "TransNet": Short("transnet"),
+    "DEQ": Short("deq"),
+    "DEQ, random start": Short("deq", _RANDOM),
+    "TiLISTA": Short("tilista"),
+    "TiLISTA, random start": Short("tilista", _UNSTARTED),
+    "TiLISTA, 20 iterations": Short("tilista", (*_UNSTARTED, "link.codec.iterations=20")),
+    "MS4L2O": Short("ms4l2o"),
+    "Csi-L2O": Short("csi_l2o"),
+}
+
+
+def recipe_of(name: str, effort: Effort) -> Recipe:
+    """The training behind one of :data:`SHORT`."""
+    short = SHORT[name]
+    recipe = read_recipe(f"codec_{short.recipe}", (f"link.images={IMAGES}", *short.sets))
+    schedule = recipe.stages[0].schedule
+    steps = schedule.steps // (_QUICK if effort == "quick" else 1)
+    shrunk = schedule.model_copy(
+        update={"steps": steps, "validate_every": max(steps // 10, 1), "warm_up": min(schedule.warm_up, steps // 10)}
+    )
+    return recipe.model_copy(update={"stages": [recipe.stages[0].model_copy(update={"schedule": shrunk})]})
+
+
+def trained(name: str, conditions: Conditions) -> dict[str, Any]:
+    """Settings of a codec with its weights, trained now if it is not in the cache."""
+    recipe = recipe_of(name, conditions.effort)
+    there = sorted(cache_folder().glob(f"*{recipe.digest[:8]}.safetensors"))
+    if not there or not _curve_file(recipe).exists():
+        conditions.told(f"training {name}: {recipe.stages[0].schedule.steps} steps")
+        history = _curve_file(recipe)
+        history.parent.mkdir(parents=True, exist_ok=True)
+        with history.open("a", encoding="utf-8") as file:  # a training that was interrupted goes on
+            there = run_recipe(recipe, told=lambda stage, task, progress: _append(file, progress))
+    return dict(recipe.link["codec"]) | {"weights": str(there[0])}
+
+
+def curve(name: str, conditions: Conditions) -> list[float]:
+    """Validation NMSE in dB after every tenth of the training."""
+    trained(name, conditions)
+    recipe = recipe_of(name, conditions.effort)
+    points = {}
+    for line in _curve_file(recipe).read_text(encoding="utf-8").splitlines():
+        step, score = json.loads(line)
+        points[step] = -float(score)
+    schedule = recipe.stages[0].schedule
+    return [points[step] for step in range(schedule.validate_every, schedule.steps + 1, schedule.validate_every)][:10]
+
+
+def _curve_file(recipe: Recipe) -> Path:
+    return cache_folder() / "curves" / f"{recipe.digest}.jsonl"
+
+
+def _append(file: Any, progress: Progress) -> None:
+    file.write(json.dumps([progress.step, progress.score]) + "\n")
+    file.flush()
