@@ -12,6 +12,7 @@ from pydantic import Field
 
 from csisim.acquisition.base import Sounding
 from csisim.acquisition.full_csi import FullCsiConfig, acquire
+from csisim.acquisition.long_term import LongTermCedun, LongTermConfig
 from csisim.acquisition.ls import least_squares_mse
 from csisim.acquisition.mmse import sample_covariance
 from csisim.acquisition.observe import UnitNoise, combine_noise, observe
@@ -156,6 +157,9 @@ class Scheme:
         self.told_precoders = self.reports and self.codec.content == "precoder"
         self.power, self.noise_power = link.system.power, link.system.noise_power
         self.pilots = pilot_matrix(link.pilots, link.dims.num_rf, link.dims.num_users, link.streams("pilots"))
+        self.long_term: LongTermCedun | None = None
+        if isinstance(link.full_csi, LongTermConfig):
+            self.long_term = LongTermCedun(link.full_csi, link.dims, self.pilots, self.noise_power)
         if hasattr(self.estimator, "pilots"):  # trained ones, of the same power
             self.pilots = self.estimator.pilots(self.pilots)
         self.beams: dict[int, Beams] = {}
@@ -254,6 +258,10 @@ class Scheme:
         return True
 
     def _acquire(self, state: ChannelState, name: str, index: int) -> ChannelState:
+        if self.long_term is not None:
+            acquired = self.long_term.acquire(state, self.link.streams(name, self.superframe, index))
+            self.full_csi_error = nmse(acquired.matrix(), state.matrix())
+            return acquired
         sweep = self.link.full_csi.kind == "beam_sweep"
         error = float(least_squares_mse(self.pilots, self.noise_power).mean()) if sweep else None
         acquired = acquire(state, self.link.full_csi, self.link.streams(name, self.superframe, index), error)

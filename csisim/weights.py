@@ -31,6 +31,8 @@ _KEY, _CHECKSUM = "csisim", "sha256"
 
 #: ``weights`` of a component that is meant to run as it is before any training
 UNTRAINED = "untrained"
+#: recipes that a scenario has its networks trained by, for its own link (:mod:`csisim.training.native`)
+RECIPES = Path(__file__).parent / "training" / "recipes" / "native"
 
 
 class WeightsError(CsisimError):
@@ -152,16 +154,30 @@ class Circumstances:
 class Learned(Component):
     """Settings of a component that is trained. All fields but these decide which parameters there are."""
 
-    weights: str | None = Field(None, description="file of weights, or untrained; null takes shipped or cached ones, or trains")
+    weights: str | None = Field(
+        None,
+        description="file of weights; a recipe that trains them for the scenario's own link and nothing else, by name or YAML file; "
+        "untrained; null takes shipped ones even of more users, or cached ones, or trains",
+    )
     budget_s: float = Field(120.0, gt=0, description="seconds of training if there are no weights that fit")
 
     @field_validator("weights")
     @classmethod
     def _is_a_file(cls, weights: str | None) -> str | None:
         """By its suffix a file is known: its path is then relative to the scenario, its content part of a record's key."""
-        if weights not in (None, UNTRAINED) and not str(weights).endswith(".safetensors"):
-            raise ValueError(f"{weights!r} is neither a .safetensors file nor {UNTRAINED}")
+        recipes = sorted(path.stem for path in RECIPES.glob("*.yaml"))
+        if weights not in (None, UNTRAINED, *recipes) and not str(weights).endswith((".safetensors", ".yaml")):
+            raise ValueError(
+                f"{weights!r} is neither a .safetensors file, {UNTRAINED}, nor a recipe ({', '.join(recipes)}, or a .yaml file)"
+            )
         return weights
+
+    @property
+    def recipe(self) -> Path | None:
+        """The recipe that ``weights`` names."""
+        if self.weights in (None, UNTRAINED) or str(self.weights).endswith(".safetensors"):
+            return None
+        return Path(str(self.weights)) if str(self.weights).endswith(".yaml") else RECIPES / f"{self.weights}.yaml"
 
     @property
     def architecture(self) -> dict[str, Any]:

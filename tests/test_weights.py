@@ -83,7 +83,7 @@ def test_weights_from_before_a_field_of_the_channel_have_its_default():
     assert "k_factor_db" in replace(NEED, statistics=whole | {"k_factor_db": 3.0}).complaint(older)
 
 
-@pytest.mark.parametrize("name", ["net", "net.pt", "net.yaml"])
+@pytest.mark.parametrize("name", ["net", "net.pt", "net.yml"])
 def test_weights_are_files_by_their_suffix(name):
     with pytest.raises(ValidationError, match="safetensors"):
         HbdunConfig(weights=name)

@@ -1,7 +1,8 @@
 """Full CSI: how the antenna-domain channel is known, and what its acquisition costs in air time.
 
 One pilot block sees only R T of the r t coefficients, so full CSI is either assumed (``genie``, the papers' choice), assumed
-with an error (``noisy``), or swept with beams (``beam_sweep``).
+with an error (``noisy``), swept with beams (``beam_sweep``), or guessed from one block (``cedun``,
+:mod:`csisim.acquisition.long_term`).
 """
 
 from typing import Annotated, Literal
@@ -9,6 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from csisim.acquisition.long_term import LongTermConfig
 from csisim.channel.base import ChannelState, DenseState
 from csisim.phy.dims import Dims, System
 from csisim.random import complex_normal
@@ -34,11 +36,11 @@ class BeamSweep(Component):
     kind: Literal["beam_sweep"] = "beam_sweep"
 
 
-FullCsiConfig = Annotated[Genie | Noisy | BeamSweep, Field(discriminator="kind"), BareKind]
+FullCsiConfig = Annotated[Genie | Noisy | BeamSweep | LongTermConfig, Field(discriminator="kind"), BareKind]
 
 
 def acquire(
-    state: ChannelState, config: Genie | Noisy | BeamSweep, rng: np.random.Generator, pilot_error: float | None = None
+    state: ChannelState, config: Genie | Noisy | BeamSweep | LongTermConfig, rng: np.random.Generator, pilot_error: float | None = None
 ) -> ChannelState:
     r"""What a station holds after acquiring full CSI of ``state``.
 
@@ -50,6 +52,7 @@ def acquire(
     ----------
     state : ChannelState
     config : Genie, Noisy or BeamSweep
+        One block (``cedun``) has a class of its own, :class:`csisim.acquisition.long_term.LongTermCedun`.
     rng : numpy.random.Generator
         Source of the error, user axis first, so that K users are a prefix of K + 1.
     pilot_error : float, optional
@@ -63,8 +66,10 @@ def acquire(
     Raises
     ------
     ValueError
-        If ``beam_sweep`` is not told its ``pilot_error``.
+        If ``beam_sweep`` is not told its ``pilot_error``, or for ``cedun``.
     """
+    if isinstance(config, LongTermConfig):
+        raise ValueError("one block is acquired by LongTermCedun")
     if isinstance(config, Genie):
         return state
     h = state.matrix()

@@ -47,7 +47,8 @@ def train(
     from csisim.training.recipe import run_recipe
 
     recipes = wanted(recipe, sets, seed)
-    if not recipes:
+    by_recipes = is_scenario(recipe) and train_by_recipes(recipe, sets, device)
+    if not recipes and not by_recipes:
         click.echo(f"{recipe}: all weights are there", err=True)
     for one in recipes:
         with one_thread_per_process():
@@ -71,6 +72,21 @@ def wanted(name: str, sets: tuple[str, ...], seed: int | None) -> list[Any]:
     else:
         recipes = [read_recipe(name, sets)]
     return recipes if seed is None else [one.model_copy(update={"seed": seed}) for one in recipes]
+
+
+def train_by_recipes(name: str, sets: tuple[str, ...], device: str) -> bool:
+    """Train what the recipes in a scenario's ``weights`` have not led to yet, with all their steps; whether there was anything."""
+    from csisim.runner.networks import train_networks
+    from csisim.scenario.load import load_scenario
+
+    told: list[str] = []
+
+    def say(line: str) -> None:
+        told.append(line)
+        click.echo(line, err=True)
+
+    train_networks(load_scenario(name, sets), 1, say, device=device)
+    return bool(told)
 
 
 def is_scenario(name: str) -> bool:

@@ -56,6 +56,8 @@ class Row:
         Why values of this row are not measured.
     note : str
         Said beside every value that is not reproduced.
+    key : str
+        What its source calls it, if not by its name.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Row:
     inconsistent: Mapping[int, str] = field(default_factory=dict)
     skipped: str = ""
     note: str = ""
+    key: str = ""
 
 
 class Measured(NamedTuple):
@@ -134,7 +137,7 @@ class Line:
 def reproduce(name: str, table: Table, conditions: Conditions) -> list[Line]:
     """Measure a table and judge it, row by row in printed order."""
     found = {} if table.source is None else table.source.measure(name, table, conditions)
-    return [line for row in table.rows for line in judge(name, table, row, found.get(row.name))]
+    return [line for row in table.rows for line in judge(name, table, row, found.get(row.key or row.name))]
 
 
 def judge(name: str, table: Table, row: Row, measured: Sequence[Measured] | None) -> list[Line]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from csisim.errors import CsisimError
 from csisim.papers.base import NATS, Conditions, Measured, Row, Table
+from csisim.papers.networks import TRAINING
 from csisim.papers.statistics import mean, share
 from csisim.records.schema import BITS
 
@@ -29,10 +30,12 @@ class Of:
     ----------
     scenario : str
         Name of a file in ``scenarios/papers``.
+    scheme : str
+        Its name; with ``{:g}`` in it, every column has a scheme of its own, named by ``at``.
     at : tuple of float or None
         Axis value of each column, None where there is nothing to measure; a single one serves all columns.
     axis : str
-        As in the cell table, or ``frame``: the number of the frame in its superframe, counted from one.
+        As in the cell table; ``frame``: the number of the frame in its superframe, counted from one; ``scheme``: see there.
     over : Of, optional
         The share of it in percent, drop by drop on the same channel.
     """
@@ -56,9 +59,17 @@ class Of:
 
 @dataclass(frozen=True)
 class ByScenario:
-    """A source that runs the scenarios of its rows, as far as records are missing, and reads them."""
+    """A source that runs the scenarios of its rows, as far as records are missing, and reads them.
+
+    Attributes
+    ----------
+    rows : dict
+    quick : dict of dict
+        Values that effort ``quick`` leaves of the axis of a scenario: ``{scenario: {axis: values}}``.
+    """
 
     rows: Mapping[str, Of] = field(default_factory=dict)
+    quick: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
 
     def scenarios(self) -> list[str]:
         """Names of the scenarios, each once."""
@@ -67,21 +78,28 @@ class ByScenario:
 
     def measure(self, name: str, table: Table, conditions: Conditions) -> Mapping[str, Sequence[Measured]]:
         """Run what is missing, then read each row."""
-        roots = {scenario: _run(scenario, conditions) for scenario in self.scenarios()}
-        return {row: [_value(of, i, roots) for i in range(len(of.at))] for row, of in self.rows.items()}
+        kept = self.quick if conditions.effort == "quick" else {}
+        roots = {scenario: _run(scenario, conditions, kept.get(scenario, {})) for scenario in self.scenarios()}
+        return {row: [_value(of, i, roots, kept.get(of.scenario, {})) for i in range(len(of.at))] for row, of in self.rows.items()}
 
 
-def _run(name: str, conditions: Conditions) -> "Path":
+def _run(name: str, conditions: Conditions, kept: Mapping[str, tuple[float, ...]]) -> "Path":
     from csisim.runner.effort import default_jobs
     from csisim.runner.progress import display
     from csisim.runner.sweep import run_sweep
     from csisim.scenario.load import load_scenario
 
+    file = conditions.scenarios / f"{name}.yaml"
     sets = (f"replicas={_REPLICAS}",) if conditions.effort == "full" else ()
-    loaded = load_scenario(conditions.scenarios / f"{name}.yaml", sets)
+    loaded = load_scenario(file, sets)
+    if kept:
+        loaded = load_scenario(
+            file, sets, [f"{'.'.join(loaded.axes[axis])}={','.join(f'{at:g}' for at in values)}" for axis, values in kept.items()]
+        )
     root = conditions.results / name
     with display(False) as shown:
-        result = run_sweep(loaded, root, conditions.jobs or default_jobs(loaded), display=shown, say=conditions.told)
+        jobs = conditions.jobs or default_jobs(loaded)
+        result = run_sweep(loaded, root, jobs, display=shown, say=conditions.told, training_effort=TRAINING[conditions.effort])
     _tables.cache_clear()  # what was read before may have grown
     if result.interrupted:
         raise KeyboardInterrupt
@@ -90,10 +108,12 @@ def _run(name: str, conditions: Conditions) -> "Path":
     return root
 
 
-def _value(of: Of, column: int, roots: "Mapping[str, Path]") -> Measured:
+def _value(of: Of, column: int, roots: "Mapping[str, Path]", kept: Mapping[str, tuple[float, ...]]) -> Measured:
     at = of.at[column if len(of.at) > 1 else 0]
     if at is None:
         return Measured(None)
+    if at not in kept.get(of.axis, (at,)):
+        return Measured(None, None, "left out by --effort quick")
     values = _drops(roots[of.scenario], of, at)
     if of.over is None:
         return mean(values, of.scale)
@@ -114,7 +134,9 @@ def _drops(root: "Path", of: Of, at: float) -> np.ndarray:
         )
     else:
         table = _tables(root, "drops")
-    mine = table[(table["scheme"] == of.scheme) & (table[of.axis] == at)]
+    mine = table[table["scheme"] == of.scheme.format(at)]
+    if of.axis != "scheme":
+        mine = mine[mine[of.axis] == at]
     if mine.empty:
         raise CsisimError(f"{root}: no record of {of.scheme} at {of.axis} = {at:g}")
     order = [name for name in ("replica", "drop") if name in mine.columns]
@@ -128,6 +150,13 @@ def _tables(root: "Path", what: str) -> "pd.DataFrame":
     return load(root, what, None)  # type: ignore[arg-type]
 
 
-def by_scenario(title: str, columns: tuple[str, ...], *rows: tuple[Row, Of | None], note: str = "") -> Table:
-    """A table whose rows are measured by scenarios, or (None) not at all."""
-    return Table(title, columns, tuple(row for row, _ in rows), ByScenario({row.name: of for row, of in rows if of is not None}), note)
+def by_scenario(
+    title: str,
+    columns: tuple[str, ...],
+    *rows: tuple[Row, Of | None],
+    note: str = "",
+    quick: Mapping[str, Mapping[str, tuple[float, ...]]] | None = None,
+) -> Table:
+    """A table whose rows are measured by scenarios, or (None) not at all; ``quick`` as for :class:`ByScenario`."""
+    source = ByScenario({row.name: of for row, of in rows if of is not None}, quick or {})
+    return Table(title, columns, tuple(row for row, _ in rows), source, note)

@@ -1,6 +1,5 @@
 """Tables of precoders for i.i.d. Rayleigh channels: what is measured for them, and how it is judged."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from csisim.beamforming.digital.iaidnn import weighted_rate
-from csisim.papers.base import Conditions, Effort, Measured, Row, Rule, Table, Told
+from csisim.papers.base import Conditions, Effort, Measured, Row, Rule, Table
 from csisim.papers.statistics import mean, share
 from csisim.phy.dims import PowerBudget
 from csisim.random import complex_normal, stream
@@ -17,10 +16,12 @@ from csisim.registry import build, configure
 _TOTAL = PowerBudget("total", 1.0)
 #: classical rows that are always printed beside a network
 CLASSICAL = ("WMMSE", "WMMSE-7", "ZF", "RZF")
-#: points of the percentages by which a network may miss its published value
-_POINTS = 0.5
-#: rows in printed order
-_ORDER = (*CLASSICAL, "error-aware WMMSE", "IAIDNN", "improved IAIDNN", "tied IAIDNN", "robust IAIDNN", "black box")
+#: points of the percentages by which a classical row may miss its published value, and a network, to either side
+_POINTS, _NET_POINTS = 0.5, 1.0
+#: rows of networks in printed order
+_NETS = ("IAIDNN", "improved IAIDNN", "tied IAIDNN", "robust IAIDNN", "black box", "black box, one stage")
+#: what stands for the inverse in a column of percentages
+PERCENT = "% of WMMSE"
 
 
 @dataclass(frozen=True)
@@ -48,34 +49,36 @@ def rate_table(
     title: str,
     sizes: tuple[Size, ...],
     published: Mapping[str, tuple[float, ...]],
+    nets: tuple[str, ...] = (),
     tolerance: float = 0.01,
     inconsistent: Mapping[str, Mapping[int, str]] | None = None,
     note: str = "",
-    skipped: str = "",
+    served_by: Size | None = None,
+    unmeasured: tuple[Row, ...] = (),
 ) -> Table:
     """A table of sum rates: WMMSE in nats, everything else in percent of WMMSE.
 
-    A WMMSE value may deviate by ``tolerance``, relatively; with ``skipped``, the reason, nothing is run.
+    A WMMSE value may deviate by ``tolerance``, relatively. ``nets`` are the rows of networks that are trained for the sizes, as far as
+    that is quick; ``served_by`` is a size whose networks serve all others too. ``unmeasured`` rows are printed above all others.
     """
     rules = {"WMMSE": Rule(relative=tolerance)} | dict.fromkeys(CLASSICAL[1:], Rule(points=_POINTS))
+    borrowed = () if served_by is None else tuple(of(net, served_by) for net in nets)
     rows = tuple(
         Row(
             name,
-            "nat/s/Hz" if name == "WMMSE" else "% of WMMSE",
+            "nat/s/Hz" if name == "WMMSE" else PERCENT,
             published.get(name, ()),
-            rules.get(name, Rule(points=_POINTS, at_least=True)),
+            rules.get(name, Rule(points=_NET_POINTS)),
             inconsistent=(inconsistent or {}).get(name, {}),
         )
-        for name in _ORDER
-        if not skipped or name in (published or ("IAIDNN",))
+        for name in (*CLASSICAL, "error-aware WMMSE", *_NETS, *borrowed)
     )
-    return Table(title, tuple(size.label() for size in sizes), rows, None if skipped else Rates(sizes), note, skipped)
+    return Table(title, tuple(size.label() for size in sizes), (*unmeasured, *rows), Rates(sizes, nets, served_by), note)
 
 
-def time_table(title: str, sizes: tuple[Size, ...], published: Mapping[str, tuple[float, ...]], note: str) -> Table:
-    """A table of CPU seconds for one channel: another machine's, so that the numbers are only set side by side."""
-    rows = tuple(Row(name, "s", published.get(name, ()), Rule(), note=note) for name in _ORDER)
-    return Table(title, tuple(size.label() for size in sizes), rows, Times(sizes), note)
+def of(net: str, size: Size) -> str:
+    """The name of a row that a network trained for another size serves."""
+    return f"{net} of {size.label()}"
 
 
 @dataclass(frozen=True)
@@ -83,40 +86,82 @@ class Rates:
     """A source of sum rates on channels of its own."""
 
     sizes: tuple[Size, ...]
+    nets: tuple[str, ...]
+    served_by: Size | None = None
 
     def measure(self, name: str, table: Table, conditions: Conditions) -> Mapping[str, Sequence[Measured]]:
         """Every scheme at every size, on the same channels."""
-        published = {row.name: row.published for row in table.rows}
-        nets = [row for row in _LARGEST if published[row]] or ["improved IAIDNN", "robust IAIDNN"]
+        from csisim.papers.hu2021_nets import Net, train
+
+        effort = conditions.effort
+        wanted = [Net(net, size) for size in (*self.sizes, *self._server()) for net in self.nets if affordable(net, size, effort)]
+        train(wanted, conditions)
         columns = []
         for size in self.sizes:
             conditions.told(f"{name} {size.label()}")
-            columns.append(_column(nets, size, conditions.effort, conditions.told))
-        rows = {row: None for column in columns for row in column} | {row: None for row in published if published[row]}
+            columns.append(self._column(size, effort))
+        published = {row.name: row.published for row in table.rows}
+        rows = {row: None for column in columns for row in column} | {row: None for row in _NETS if published[row]}
         return {row: [_entry(row, published[row], i, self.sizes[i], column) for i, column in enumerate(columns)] for row in rows}
+
+    def _server(self) -> tuple[Size, ...]:
+        return () if self.served_by is None else (self.served_by,)
+
+    def _column(self, size: Size, effort: Effort) -> dict[str, Measured]:
+        from csisim.papers.hu2021_nets import Net, designer
+
+        true, known = channels(size, effort)
+        reference = wmmse(size, true, known)
+        others = {row: rates(size, digital, true, known) for row, digital in BESIDE.items()}
+        if size.error_variance is None:
+            others["tied IAIDNN"] = rates(size, {"kind": "iaidnn"}, true, known)  # one shipped network for all sizes
+        else:
+            others["error-aware WMMSE"] = wmmse(size, true, known, size.error_variance)
+        for net in self.nets:
+            if affordable(net, size, effort):
+                loading = (size.error_variance or 0.0) if net == "robust IAIDNN" else 0.0
+                others[net] = rates(size, designer(Net(net, size), effort), true, known, loading)
+            if self.served_by is not None:
+                others[of(net, self.served_by)] = rates(size, designer(Net(net, self.served_by), effort), true, known)
+        return {"WMMSE": mean(reference)} | {row: share(values, reference) for row, values in others.items()}
 
 
 def _entry(row: str, published: tuple[float, ...], i: int, size: Size, column: Mapping[str, Measured]) -> Measured:
     if row not in column:
-        return Measured(None, None, _why_not(row, size))
-    measured, start = column[row], column["ZF"].value
-    if published and row not in CLASSICAL and start is not None and published[i] < start:
-        return measured._replace(note=f"zero forcing, where the network starts, has {start:.2f} %")
-    return measured
-
-
-def _why_not(row: str, size: Size) -> str:
-    if row == "black box":
-        return "quick effort trains it for N_t = 8 only"
-    return f"quick effort trains it up to N_t = {_LARGEST.get(row, 0)}; this is N_t = {size.num_tx}"
+        users, num_tx = _LARGEST["quick"].get(row, (0, 0))
+        return Measured(None, None, f"quick effort trains it up to N_t = {num_tx} and K = {users}")
+    measured = column[row]
+    if not published or row in CLASSICAL or measured.value is None:
+        return measured
+    start, untrained = ("RZF", "an untrained black box is") if row == "black box" else ("ZF", "the network starts with")
+    level = column[start].value or 0.0
+    if published[i] < level:
+        return measured._replace(note=f"{start}, which {untrained}, has {level:.2f} %")
+    better = measured.value - published[i] - _NET_POINTS - (measured.ci95 or 0.0)
+    return measured._replace(note="better than published") if better > 0.0 else measured
 
 
 # -- what is measured ------------------------------------------------------------------------------------------------------
 
-_CHANNELS = {8: 2000, 16: 1000, 32: 200, 64: 60, 128: 8, 256: 2}
+_CHANNELS = {8: 2000, 16: 1000, 32: 200, 64: 60, 128: 24, 256: 8}
 _ITERATIONS = {8: 1000, 16: 1000, 32: 500, 64: 500, 128: 200, 256: 200}
-#: N_t up to which quick effort trains a network
-_LARGEST = {"IAIDNN": 32, "improved IAIDNN": 32, "black box": 8, "robust IAIDNN": 16}
+#: K and N_t up to which a network is trained; ``full`` takes hours, and larger ones take days
+_LARGEST: dict[Effort, dict[str, tuple[int, int]]] = {
+    "quick": {
+        "IAIDNN": (16, 32), "improved IAIDNN": (16, 32), "robust IAIDNN": (4, 16), "black box": (4, 32), "black box, one stage": (4, 8),
+    },
+    "full": {
+        "IAIDNN": (32, 64), "improved IAIDNN": (32, 64), "robust IAIDNN": (4, 16), "black box": (8, 32), "black box, one stage": (8, 16),
+    },
+}  # fmt: skip
+#: classical designers that are printed beside WMMSE and every network
+BESIDE: dict[str, dict[str, Any]] = {"WMMSE-7": {"kind": "wmmse", "iterations": 7}, "ZF": {"kind": "zf"}, "RZF": {"kind": "rzf"}}
+
+
+def affordable(net: str, size: Size, effort: Effort) -> bool:
+    """Whether a network is trained for a size."""
+    users, num_tx = _LARGEST[effort].get(net, (0, 0))
+    return size.users <= users and size.num_tx <= num_tx and size.snr_db == 20.0
 
 
 def draw(size: Size, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -127,6 +172,11 @@ def draw(size: Size, count: int) -> tuple[np.ndarray, np.ndarray]:
     return true, true + error
 
 
+def channels(size: Size, effort: Effort) -> tuple[np.ndarray, np.ndarray]:
+    """The channels of a column, and what is known of them: five times as many with effort ``full``."""
+    return draw(size, _CHANNELS[size.num_tx] * (5 if effort == "full" else 1))
+
+
 def rates(size: Size, digital: dict[str, Any], true: np.ndarray, known: np.ndarray, loading: float = 0.0) -> np.ndarray:
     """Sum rates (B,) in nats of a digital designer; ``loading`` is added to the noise that it believes in."""
     precoder, _ = build("digital", configure("digital", digital)).design(known, size.noise + loading, _TOTAL, 2)
@@ -134,60 +184,6 @@ def rates(size: Size, digital: dict[str, Any], true: np.ndarray, known: np.ndarr
     return found
 
 
-def _column(nets: Sequence[str], size: Size, effort: Effort, told: Told) -> dict[str, Measured]:
-    from csisim.papers.hu2021_nets import trained
-
-    count = _CHANNELS[size.num_tx] * (5 if effort == "full" else 1)
-    true, known = draw(size, count)
-    iterations = _ITERATIONS[size.num_tx]
-    reference = rates(size, {"kind": "wmmse", "iterations": iterations, "tolerance": 1e-9}, true, known)
-    column = {"WMMSE": mean(reference)}
-    others: dict[str, np.ndarray] = {
-        "WMMSE-7": rates(size, {"kind": "wmmse", "iterations": 7}, true, known),
-        "ZF": rates(size, {"kind": "zf"}, true, known),
-        "RZF": rates(size, {"kind": "rzf"}, true, known),
-    }
-    if size.error_variance is not None:
-        loading = size.error_variance
-        others["error-aware WMMSE"] = rates(size, {"kind": "wmmse", "iterations": iterations}, true, known, loading)
-    else:
-        others["tied IAIDNN"] = rates(size, {"kind": "iaidnn"}, true, known)  # one shipped network for all sizes
-        if size.num_tx <= 32 and "improved IAIDNN" not in nets:
-            nets = [*nets, "improved IAIDNN"]
-    for row in nets:
-        if effort == "full" or size.num_tx <= _LARGEST[row]:
-            digital = trained(row, size, effort, told)
-            others[row] = rates(size, digital, true, known, (size.error_variance or 0.0) if row == "robust IAIDNN" else 0.0)
-    return column | {row: share(values, reference) for row, values in others.items()}
-
-
-@dataclass(frozen=True)
-class Times:
-    """A source of CPU seconds for one channel; an untrained network takes as long as a trained one."""
-
-    sizes: tuple[Size, ...]
-
-    def measure(self, name: str, table: Table, conditions: Conditions) -> Mapping[str, Sequence[Measured]]:
-        """Every design at every size, one channel at a time."""
-        count = 20 if conditions.effort == "full" else 4
-        return {row: [_seconds(digital, size, count) for size in self.sizes] for row, digital in _TIMED.items()}
-
-
-_TIMED: dict[str, dict[str, Any]] = {
-    "WMMSE": {"kind": "wmmse", "iterations": 100},
-    "WMMSE-7": {"kind": "wmmse", "iterations": 7},
-    "IAIDNN": {"kind": "iaidnn", "structure": "plain", "tied": False, "weights": "untrained"},
-    "improved IAIDNN": {"kind": "iaidnn", "tied": False, "weights": "untrained"},
-    "tied IAIDNN": {"kind": "iaidnn", "weights": "untrained"},
-}
-
-
-def _seconds(digital: dict[str, Any], size: Size, count: int) -> Measured:
-    channel = draw(size, count)[0]
-    rates(size, digital, channel[:1], channel[:1])
-    taken = []
-    for one in channel:
-        began = time.process_time()
-        rates(size, digital, one[None], one[None])
-        taken.append(time.process_time() - began)
-    return mean(np.asarray(taken))
+def wmmse(size: Size, true: np.ndarray, known: np.ndarray, loading: float = 0.0) -> np.ndarray:
+    """Sum rates (B,) in nats of converged WMMSE from zero forcing, which all others are shares of."""
+    return rates(size, {"kind": "wmmse", "iterations": _ITERATIONS[size.num_tx], "tolerance": 1e-9}, true, known, loading)

@@ -44,6 +44,7 @@ def run_sweep(
     run_cell: RunCell | None = None,
     display: Display | None = None,
     say: Callable[[str], None] | None = None,
+    training_effort: float = 1.0,
 ) -> SweepResult:
     """Compute the records of a scenario that are missing in a results folder.
 
@@ -64,6 +65,8 @@ def run_sweep(
         The engine; :func:`csisim.engine.cell.run_cell` when left out.
     say : callable, optional
         Is told when weights must be trained first.
+    training_effort : float
+        Factor on the steps of trainings by recipes that the scenario names.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def run_sweep(
     check_memory(loaded, jobs)
     store = Store(root)
     check_owner(store, loaded.scenario.name, fresh)
-    _train_first(loaded, say)
+    loaded = _train_first(loaded, jobs, say, training_effort)
     with store.writing():
         if fresh:
             store.clear()
@@ -97,8 +100,9 @@ def run_sweep(
         return SweepResult(tally.done, tally.failed, tally.total - tally.done - tally.failed, sweep.failures, interrupted)
 
 
-def _train_first(loaded: "Loaded", say: Callable[[str], None] | None) -> None:
-    """Train what the learned components of the cells lack, within the budgets that they declare."""
+def _train_first(loaded: "Loaded", jobs: int, say: Callable[[str], None] | None, effort: float) -> "Loaded":
+    """Train what the learned components of the cells lack, by the recipes or within the budgets that they declare."""
+    from csisim.runner.networks import train_networks
     from csisim.training.supply import budget, missing, train_missing
 
     for cell in loaded.cells:
@@ -110,6 +114,7 @@ def _train_first(loaded: "Loaded", say: Callable[[str], None] | None) -> None:
                 say(f"no weights for {', '.join(components)} of {scheme}")
         with one_thread_per_process():
             train_missing(cell.scenario)
+    return train_networks(loaded, jobs, say, effort)
 
 
 class _Sweep:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from csisim.acquisition import long_term
+from csisim.acquisition.long_term import LongTermConfig
 from csisim.acquisition.pilots import PilotConfig, pilot_matrix
 from csisim.beamforming.base import AnalogDesigner
 from csisim.errors import CsisimError, PilotError, Problem
@@ -242,7 +244,7 @@ def weights_fit(scenario: Scenario) -> Iterator[Problem]:
     for index, scheme in enumerate(scenario.schemes):
         for room in ("estimator", "analog", "digital"):
             config = getattr(scheme, room)
-            if not isinstance(config, Learned) or config.weights in (None, UNTRAINED):
+            if not isinstance(config, Learned) or config.weights in (None, UNTRAINED) or config.recipe is not None:
                 continue
             try:
                 need = config.need(circumstances(scenario.system, scenario.channel, scenario.pilots))
@@ -252,6 +254,20 @@ def weights_fit(scenario: Scenario) -> Iterator[Problem]:
                     yield Problem(_scheme(index, room, "weights"), f"{config.weights}: these weights do not fit: {complaint}")
             except WeightsError as error:
                 yield Problem(_scheme(index, room, "weights"), str(error))
+
+
+def full_csi_weights_fit(scenario: Scenario) -> Iterator[Problem]:
+    """The network that acquires full CSI is there and has this link's sizes."""
+    config = scenario.full_csi
+    if not isinstance(config, LongTermConfig) or config.weights is None:
+        return
+    try:
+        here = circumstances(scenario.system, scenario.channel, scenario.pilots)
+        complaint = long_term.need(config, here.dims).complaint(read_header(config.weights))
+        if complaint is not None:
+            yield Problem(("full_csi", "weights"), f"{config.weights}: these weights do not fit: {complaint}")
+    except WeightsError as error:
+        yield Problem(("full_csi", "weights"), str(error))
 
 
 def pictures_show_schemes(scenario: Scenario) -> Iterator[Problem]:
@@ -339,6 +355,7 @@ RULES: tuple[Rule, ...] = (
     single_user_designer_has_one_user,
     every_user_has_a_priority,
     weights_fit,
+    full_csi_weights_fit,
     pictures_show_schemes,
     feedback_is_fdd,
     codebooks_fit_the_link,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -17,9 +17,9 @@ from csisim import weights
 from csisim.acquisition import cedun
 from csisim.beamforming.digital import hbdun
 from csisim.errors import CsisimError
-from csisim.phy.dims import System
 from csisim.registry import Settings
 from csisim.training.base import Parameters, Product, Progress, Schedule, Trained, prefixed
+from csisim.training.data import LinkSettings
 from csisim.training.loop import train
 from csisim.weights import Header, cache_folder
 
@@ -30,6 +30,7 @@ TASKS = {
     "separate": "csisim.training.tasks.estimation:Estimation",
     "joint": "csisim.training.tasks.estimation:Estimation",
     "one_stage": "csisim.training.tasks.estimation:Estimation",
+    "long_term": "csisim.training.tasks.long_term:LongTermTask",
     "fc_estimator": "csisim.training.tasks.black_box:BlackBox",
     "fc_digital": "csisim.training.tasks.black_box:BlackBox",
     "fc_joint": "csisim.training.tasks.black_box:BlackBox",
@@ -58,7 +59,10 @@ class Recipe(Settings):
     description: str = Field("", description="free text")
     seed: int = Field(7, ge=0, lt=2**60, description="seed of phases and training data")
     link: dict[str, Any] = Field(description="fields that all stages share: system, channel, pilots, components")
-    start: list[str] = Field(default_factory=list, description="files of weights that the first stage begins with (transfer learning)")
+    start: list[str] | Literal["shipped"] = Field(
+        default_factory=list,
+        description="weights that the first stage begins with (transfer learning): files, or shipped for the package's own of these sizes",
+    )
     stages: list[Stage] = Field(min_length=1, description="trainings, one after the other")
 
     @cached_property
@@ -66,9 +70,37 @@ class Recipe(Settings):
         """A name for the recipe's content."""
         text = json.dumps(self.model_dump(mode="json", exclude={"description", "start"}), sort_keys=True)
         content = hashlib.sha256(text.encode())
-        for path in self.start:
+        for path in self.start_files:
             content.update(Path(path).read_bytes())
         return content.hexdigest()[:16]
+
+    @cached_property
+    def start_files(self) -> list[str]:
+        """The files of ``start``; for ``shipped`` those that were trained behind one set of phases, best trained last.
+
+        Raises
+        ------
+        CsisimError
+            If nothing that is shipped has the sizes of this link.
+        """
+        if self.start != "shipped":
+            return list(self.start)
+        link, fitting = self._link, []
+        for path in sorted(weights.SHIPPED.glob("*.safetensors")):
+            header = weights.read_header(path)
+            behind = header.recipe.get("family")
+            alike = behind is not None and (behind != DESIGNED) == link.shared_statistics
+            if header.component in _TRANSFERRED and alike and _misfit(header, link.dims) is None:
+                joint = header.architecture.get("training") == "joint"
+                fitting.append((header.dims["num_users"], behind, joint, str(path)))
+        if not fitting:
+            raise CsisimError("start: nothing that is shipped has the sizes of this link")
+        best = min(fitting)[:2]
+        return [path for *group, _, path in sorted(fitting, key=lambda item: item[2]) if tuple(group) == best]
+
+    @property
+    def _link(self) -> LinkSettings:
+        return LinkSettings.model_validate({name: value for name, value in self.link.items() if name in LinkSettings.model_fields})
 
     def learned_before(self) -> Parameters:
         """The parameters in the files of ``start``, as stages name them.
@@ -79,14 +111,12 @@ class Recipe(Settings):
             If a file is damaged, or for other sizes.
         """
         known: Parameters = {}
-        for path in self.start:
+        for path in self.start_files:
             header, parameters = weights.read(path)
-            system = System.model_validate(self.link.get("system", {}))
-            for name, size in header.dims.items():
-                wanted = getattr(system, name, size)
-                if wanted > size or (wanted < size and name != "num_users"):
-                    raise CsisimError(f"start: {path}: it is for {name} {size}, this recipe has {wanted}")
-            known |= _of_first_users(header.component, parameters, system.num_users)
+            misfit = _misfit(header, self._link.dims)
+            if misfit is not None:
+                raise CsisimError(f"start: {path}: {misfit}")
+            known |= _of_first_users(header.component, parameters, self._link.system.num_users)
         return known
 
     def task(self, index: int, start: Mapping[str, np.ndarray]) -> Any:
@@ -130,8 +160,8 @@ class Recipe(Settings):
             return kind.Config.model_validate(known | stage.settings | {"task": stage.task})
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise CsisimError(f"stages.{index} ({stage.task}): {place}: {first['msg']}") from error
+            place = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""  # what fields mean together has no place
+            raise CsisimError(f"stages.{index} ({stage.task}): {place}{first['msg'].removeprefix('Value error, ')}") from error
 
 
 def read_recipe(name: str, sets: Iterable[str] = ()) -> Recipe:
@@ -217,10 +247,16 @@ def run_recipe(
     return list(written.values())
 
 
+#: family of what was trained behind phases that every drop had of its own
+DESIGNED = "designed"
+#: components that a training can go on from
+_TRANSFERRED = ("analog/learned_phases", "digital/hbdun", "estimator/cedun")
+
+
 def family(parameters: Parameters) -> str:
     """Which phases parameters were trained behind: a digest of them, or ``designed`` if every drop had its own."""
     if "phi_f" not in parameters:
-        return "designed"
+        return DESIGNED
     return hashlib.sha256(np.ascontiguousarray(parameters["phi_f"], np.float32).tobytes()).hexdigest()[:16]
 
 
@@ -230,6 +266,15 @@ def file_name(product: Product, recipe: Recipe) -> str:
     told = [str(product.architecture[name]) for name in ("training", "inverse") if name in product.architecture]
     dims = [f"{short}{product.dims[name]}" for name, short in (("num_rf", "rf"), ("num_users", "k")) if name in product.dims]
     return f"{'-'.join([kind, *told, *dims, recipe.digest[:8]])}.safetensors"
+
+
+def _misfit(header: Header, dims: Mapping[str, int]) -> str | None:
+    """In which size a file does not suit a link of these sizes; fewer users than it has are served."""
+    for name, size in header.dims.items():
+        wanted = dims.get(name, size)
+        if wanted > size or (wanted < size and name != "num_users"):
+            return f"it is for {name} {size}, this recipe has {wanted}"
+    return None
 
 
 def _of_first_users(component: str, parameters: Parameters, users: int) -> Parameters:
@@ -260,7 +305,7 @@ def _stage(task: Any, recipe: Recipe, index: int, unfinished: Path, device: str,
     return result
 
 
-_NUMBERS = ("untrained", "score", "steps", "skipped", "seconds")
+_NUMBERS = ("untrained", "score", "steps", "skipped", "seconds", "history")
 
 
 def _write_finished(path: Path, result: Trained) -> None:
@@ -290,6 +335,7 @@ def _header(recipe: Recipe, index: int, product: Product, result: Trained, score
         "steps": result.steps,
         "skipped": result.skipped,
         "family": behind,
+        "history": [(step, round(score, 4)) for step, score in result.history],
     }
     return Header(
         product.component,

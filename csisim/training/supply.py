@@ -3,10 +3,9 @@
 from typing import Any
 
 from csisim.training.data import circumstances
+from csisim.training.native import ROOMS, with_networks
 from csisim.training.recipe import Recipe, Told, run_recipe
 from csisim.weights import Learned, Need, WeightsError, find, read_header
-
-ROOMS = ("estimator", "analog", "digital")
 
 
 def supplied(scenario: Any) -> Any:
@@ -14,6 +13,7 @@ def supplied(scenario: Any) -> Any:
 
     A record's key follows from the content of these files (:mod:`csisim.records.identity`).
     """
+    scenario = with_networks(scenario)
     schemes = [_with_codec(scenario, _supplied(scenario, scheme)) for scheme in scenario.schemes]
     if all(new is old for new, old in zip(schemes, scenario.schemes, strict=True)):
         return scenario

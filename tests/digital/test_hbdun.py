@@ -6,7 +6,7 @@ import pytest
 
 from csisim import weights
 from csisim.beamforming.digital import oracle
-from csisim.beamforming.digital.hbdun import Hbdun, HbdunConfig, first_users, forward, initial, singular_start
+from csisim.beamforming.digital.hbdun import Hbdun, HbdunConfig, dual_update, first_users, forward, initial, singular_start
 from csisim.weights import Header, WeightsError
 
 NOISE = 0.1
@@ -37,15 +37,30 @@ def test_untrained_it_is_truncated_sca(make, constraint, layers, dual):
     np.testing.assert_allclose(combiner, oracle.mmse_combiner(channel, expected, NOISE), atol=1e-5)
 
 
-def test_one_layer_with_eq_41_is_two_iterations_of_the_dual():
-    """Kang 2022, VII-C: t_{i+2} of eq. (39) from one update (40) with the parameters (41), W and F held."""
+def algorithm_2(t, errors, alpha):
+    """Step 8 of Kang 2022, Algorithm 2, as printed."""
+    return t + (1 - errors * alpha**t) / np.log(alpha)
+
+
+@pytest.mark.parametrize("alpha", [1.5, np.e, 10.0])
+@pytest.mark.parametrize("held", [True, False])
+def test_one_layer_with_eq_41_is_two_iterations_of_algorithm_2(alpha, held):
+    """Kang 2022, VII-C: (40) with the parameters (41) is (39). With W and F held both errors are the same, as (39) needs them."""
     rng = np.random.default_rng(0)
-    s, first, second = rng.normal(size=5), rng.uniform(0.05, 1, 5), rng.uniform(0.05, 1, 5)
-    middle = s + 1 - first * np.exp(s)
-    twice = middle + 1 - second * np.exp(middle)
-    mu = 1 + second / first * np.exp(1 - first * np.exp(s))  # (41c); the paper has eps^{i+1} in the exponent and not in front
-    once = s - mu * first * np.exp(s) + 2  # T = 1, q = 2 - mu + mu
-    np.testing.assert_allclose(once, twice, rtol=1e-12)
+    t, first = rng.normal(size=(3, 4, 4)), rng.uniform(0.05, 1, (3, 4, 4))
+    second = first if held else rng.uniform(0.05, 1, (3, 4, 4))
+    twice = algorithm_2(algorithm_2(t, first, alpha), second, alpha)
+    printed = 1 + alpha ** ((1 - second * alpha**t) / np.log(alpha))  # (41c) times log alpha
+    exact = 1 + second / first * alpha ** ((1 - first * alpha**t) / np.log(alpha))
+    ones = np.broadcast_to(np.eye(4), (4, 4, 4))
+    s = t * np.log(alpha)
+
+    def layer(mu):
+        return dual_update(s, first, mu, ones, 2 - mu) / np.log(alpha)  # (41a), (41b)
+
+    np.testing.assert_allclose(layer(exact), twice, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(dual_update(s, first, 1.0, ones, 0.0) / np.log(alpha), algorithm_2(t, first, alpha), rtol=0, atol=1e-12)
+    assert (np.abs(layer(printed) - twice).max() < 1e-10) == held
 
 
 @pytest.mark.parametrize("inverse", KINDS)

@@ -160,3 +160,12 @@ def test_subcarriers_are_designed_one_by_one(make):
     assert combiner is None
     for s in range(3):
         np.testing.assert_array_equal(together[:, :, s : s + 1], designer.design(channel[:, :, s : s + 1], NOISE, power, 2)[0])
+
+
+def test_a_design_that_reckons_with_more_noise_is_that_of_a_noisier_link(make):
+    channel, power = make.rayleigh(4, 2, 2, 8)[:, :, None], make.budget("per_user", 2, 2)
+    inflated, _ = Sca(ScaConfig(noise_factor=4.0)).design(channel, NOISE, power, 2)
+    noisier, _ = Sca(ScaConfig()).design(channel, 4 * NOISE, power, 2)
+    unmoved, _ = Sca(ScaConfig()).design(channel, NOISE, power, 2)
+    assert np.array_equal(inflated, noisier)
+    assert not np.allclose(inflated, unmoved, rtol=1e-2)

@@ -55,9 +55,11 @@ def test_scenarios_measure_what_the_rows_say(item):
                 continue
             scenario = loaded[part.scenario].scenario
             cells = loaded[part.scenario].cells
-            swept = range(1, scenario.clock.frames + 1) if part.axis == "frame" else [cell.axes[part.axis] for cell in cells]
-            assert {at for at in part.at if at is not None} <= {float(at) for at in swept}
-            assert part.scheme in {scheme.name for scheme in scenario.schemes}
+            measured = {at for at in part.at if at is not None}
+            if part.axis != "scheme":
+                swept = range(1, scenario.clock.frames + 1) if part.axis == "frame" else [cell.axes[part.axis] for cell in cells]
+                assert measured <= {float(at) for at in swept}
+            assert {part.scheme.format(at) for at in measured} <= {scheme.name for scheme in scenario.schemes}
         if of.over is not None:  # paired drop by drop: the same channels
             mine, other = loaded[of.scenario].scenario, loaded[of.over.scenario].scenario
             assert (mine.seed, mine.clock, mine.channel, mine.precision) == (other.seed, other.clock, other.channel, other.precision)
@@ -69,12 +71,20 @@ def test_full_effort_is_more_of_the_same(monkeypatch, tmp_path):
     from csisim.runner import sweep
 
     seen = {}
-    monkeypatch.setattr(sweep, "run_sweep", lambda loaded, *_, **__: seen.update(replicas=loaded.scenario.replicas) or _Done())
+
+    def run(loaded, *_, training_effort, **__):
+        seen.update(replicas=loaded.scenario.replicas, frames=[cell.axes["frames"] for cell in loaded.cells], steps=training_effort)
+        return _Done()
+
+    monkeypatch.setattr(sweep, "run_sweep", run)
     from csisim.cli.shipped import shipped
 
     for effort, replicas in (("quick", 1), ("full", 8)):
-        by_scenario._run("kang2022_fig9", Conditions(effort, print, tmp_path, shipped() / "papers", 1))
+        conditions = Conditions(effort, print, tmp_path, shipped() / "papers", 1)
+        by_scenario._run("kang2022_fig9", conditions, {"frames": (2.0, 4.0)})
         assert seen["replicas"] == replicas
+        assert seen["frames"] == [2, 4]
+        assert seen["steps"] == {"quick": 1, "full": 4}[effort]
 
 
 class _Done:

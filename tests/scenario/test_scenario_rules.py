@@ -72,6 +72,10 @@ REFUSED = {
         [off(digital="{kind: hbdun, weights: nothing.safetensors}")],
         "schemes.off.digital.weights: nothing.safetensors: no such file of weights",
     ),
+    "full_csi_weights_fit": (
+        [("clock:", "full_csi: {kind: cedun, weights: nothing.safetensors}\nclock:")],
+        "full_csi.weights: nothing.safetensors: no such file of weights",
+    ),
     "pictures_show_schemes": (
         [("clock:", "plots: [{kind: frames, schemes: [on, of]}]\nclock:")],
         "plots.0.schemes: no scheme is called 'of' (did you mean 'off'?); schemes: off, on, bound",

@@ -19,9 +19,33 @@ SYSTEM = System(
 LINK = {"system": SYSTEM, "channel": configure("channel", {"kind": "rayleigh", "normalisation": "hu"})}
 
 
-def iaidnn_task(structure="improved", tied=False, layers=3, batch=10, **fields):
+def iaidnn_task(structure="improved", tied=False, layers=3, batch=10, seed=0, **fields):
     digital = IaidnnConfig(structure=structure, tied=tied, layers=layers)
-    return IaidnnTask(IaidnnTaskConfig(**LINK, digital=digital, batch=batch, validation=40, **fields), {}, 0)
+    return IaidnnTask(IaidnnTaskConfig(**LINK, digital=digital, batch=batch, validation=40, **fields), {}, seed)
+
+
+def cnn_task(stage="cnn", start=None, seed=0, **fields):
+    digital = CnnConfig(channels=4, hidden=32, convolutions=1, kernel=3)
+    return CnnTask(CnnTaskConfig(**LINK, task=stage, digital=digital, batch=16, validation=40, **fields), start or {}, seed)
+
+
+@pytest.mark.parametrize("make", [iaidnn_task, cnn_task])
+def test_seeds_are_compared_on_one_validation_set(make):
+    one, another = make(seed=0), make(seed=1)
+    known = one.initial()
+    assert one.score(known) == another.score(known)
+    assert not np.array_equal(one.batch(np.random.default_rng(0))[0], one.batch(np.random.default_rng(1))[0])
+
+
+@pytest.mark.parametrize("make", [iaidnn_task, cnn_task])
+def test_a_training_of_few_samples_sees_no_other_channel(make):
+    task = make(samples=12)
+    batches = np.concatenate([task.batch(np.random.default_rng(i))[0] for i in range(6)])
+    seen = {channel.tobytes() for channel in batches}
+    assert len(seen) == 12
+    assert task.score(task.initial()) == make().score(task.initial())  # validated on the same set as any other
+    assert task.config.handicap == {"training_data": {"samples": 12}}  # so that no scenario finds the network unasked
+    assert make().config.handicap == {}
 
 
 @pytest.mark.parametrize(("structure", "tied", "rate"), [("improved", False, 0.003), ("improved", True, 0.01), ("plain", False, 0.1)])
@@ -89,12 +113,7 @@ def test_csi_errors_are_seen_and_not_measured():
 
 def test_black_box_learns_in_both_stages():
     pytest.importorskip("torch")
-    digital = CnnConfig(channels=4, hidden=32, convolutions=1, kernel=3)
-
-    def task(stage, start):
-        return CnnTask(CnnTaskConfig(**LINK, task=stage, digital=digital, batch=16, validation=40), start, 0)
-
-    first = task("cnn_supervised", {})
+    first = cnn_task("cnn_supervised")
     batch = first.batch(np.random.default_rng(0))
     copied = train(first, Schedule(steps=10, learning_rate=0.001, validate_every=10))
     torch = pytest.importorskip("torch")
@@ -104,5 +123,5 @@ def test_black_box_learns_in_both_stages():
         return float(first.loss({name: torch.as_tensor(value) for name, value in parameters.items()}, tensors))
 
     assert loss(copied.parameters) <= loss(first.initial())
-    second = train(task("cnn", copied.parameters), Schedule(steps=30, learning_rate=0.003, validate_every=10))
+    second = train(cnn_task("cnn", copied.parameters), Schedule(steps=30, learning_rate=0.003, validate_every=10))
     assert second.score > second.untrained

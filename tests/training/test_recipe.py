@@ -97,9 +97,42 @@ def test_transfer_begins_with_the_files_it_names(tmp_path):
     task = begun.task(0, start)
     assert all(np.array_equal(task.initial()[name], start[name]) for name in start)
     assert begun.digest != recipe(stage("hybrid"), channel=IID | {"max_angle_deg": 80}).digest
-    other = Recipe.model_validate({"link": {"system": SYSTEM | {"num_rf": 8}}, "stages": [stage("hybrid")], "start": [str(first[0])]})
+    other = Recipe.model_validate(
+        {"link": {"system": SYSTEM | {"num_rf": 8}, "channel": IID}, "stages": [stage("hybrid")], "start": [str(first[0])]}
+    )
     with pytest.raises(CsisimError, match="num_rf"):
         other.learned_before()
+
+
+def test_shipped_networks_are_a_start_without_their_paths(cache):
+    whole = read_recipe("kang2022_transfer")
+    headers = [weights.read_header(path) for path in whole.start_files]
+    assert {header.component for header in headers} == {"analog/learned_phases", "digital/hbdun", "estimator/cedun"}
+    assert len({header.recipe["family"] for header in headers}) == 1
+    known = read_recipe("kang2022_transfer", ["link.system.num_users=4"]).learned_before()
+    joint = [path for path, header in zip(whole.start_files, headers, strict=True) if header.architecture.get("training") == "joint"]
+    for path in joint:  # what was trained last is what goes on
+        room = weights.read_header(path).component.split("/")[0]
+        for name, value in weights.read(path)[1].items():
+            np.testing.assert_array_equal(
+                known[f"{room}/{name}"], value if name == "pilots" else value[:, :4] if room == "digital" else value[:4]
+            )
+    assert known["phi_w"].shape[0] == 4
+    eight = read_recipe("kang2022_transfer", ["link.system.num_rf=8"])
+    assert all("rf8" in path for path in eight.start_files)
+    assert eight.digest != whole.digest
+    with pytest.raises(CsisimError, match="nothing that is shipped"):
+        read_recipe("kang2022_transfer", ["link.system.num_rf=9"]).learned_before()
+    designed = read_recipe("fixed_clusters_hbdun").model_copy(update={"start": "shipped"})
+    assert {name.split("/")[0] for name in designed.learned_before()} == {"digital"}
+
+
+def test_the_learning_curve_is_kept_with_the_weights(tmp_path):
+    curves = [weights.read_header(path).recipe["history"] for path in run_recipe(recipe(stage("hybrid", steps=4)), tmp_path)]
+    header = weights.read_header(next(tmp_path.glob("digital*")))
+    assert [step for step, _ in curves[0]] == [0, 2, 4]
+    assert max(score for _, score in curves[0]) == header.score["trained"]
+    assert curves[0][0][1] == header.score["untrained"]
 
 
 def test_drops_with_statistics_of_their_own_train_digital_layers_alone(tmp_path, monkeypatch):

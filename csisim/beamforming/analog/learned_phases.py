@@ -5,7 +5,11 @@ engine ``update`` goes on with Adam on the phases of every drop, through the sch
 long-term network, and transfer to new statistics.
 
 The engine's gradient is the first term of eq. (32), with the digital beamformers of each step held. The second term, through the
-layers, needs automatic differentiation and belongs to training: near a maximum over the digital beamformers it vanishes.
+layers, needs automatic differentiation and belongs to training. It vanishes where the layers end at a maximum over the digital
+beamformers, and five of them do not quite: the cosine between first term and whole gradient is 0.84 at random phases and 0.80 at
+trained ones behind the shipped layers, 0.61 at random phases behind untrained layers (six users, 16 RF chains, 32 channels with fresh
+angles, one draw). Online it ends 1 % below SSCA (90.2 against 91.2 bit/s/Hz, four users of the main job's channel). How full CSI is
+acquired at the frames' ends is the scenario's ``full_csi``: ``cedun`` makes it the long-term network of Kang 2022, Fig. 6a.
 """
 
 from collections.abc import Mapping

@@ -121,10 +121,19 @@ def forward(
         precoder = normalise(p["T_f"] @ _solve(system, target, precoder, p, inverse) + p["Q_f"], power)
         if dual is not None:
             errors = stream_mse(channel, precoder, combiner, noise[..., None])
-            dual = _times(p["T_t"], dual + mu * (1.0 - errors * xp.exp(dual))) + p["q_t"]
-            dual = xp.clip(dual, min=-10.0, max=12.0)
+            dual = xp.clip(dual_update(dual, errors, mu, p["T_t"], p["q_t"]), min=-10.0, max=12.0)
     noise = noise_power * xp.exp(parameters["log_noise"][-1, ...])
     return precoder, parameters["T_w"][-1, ...] @ mmse_combiner(channel, precoder, noise[..., None, None]) + parameters["Q_w"][-1, ...]
+
+
+def dual_update(dual: Array, errors: Array, mu: Array, transform: Array, offset: Array) -> Array:
+    r""":math:`s \leftarrow T_t (s + \mu (1 - \epsilon e^s)) + q_t` (31d) for :math:`s = t \ln \alpha` and errors (..., K, n).
+
+    With T = 1, q = 0 and mu = 1 it is step 8 of Kang 2022, Algorithm 2. Eq. (40) keeps :math:`\mu` out of the bracket: its offset is
+    :math:`q_t + T_t \mu` here.
+    """
+    xp = array_namespace(dual)
+    return _times(transform, dual + mu * (1.0 - errors * xp.exp(dual))) + offset
 
 
 def singular_start(channel: Array, num_streams: int, power: PowerBudget) -> Array:

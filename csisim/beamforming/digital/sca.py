@@ -21,6 +21,7 @@ class ScaConfig(Component):
     start: Start = Field("svd", description="first precoder: singular vectors, matched filter, or zero forcing")
     weights: Literal["mmse", "recursion"] = Field("mmse", description="1 / MSE, or the paper's dual recursion towards it")
     tau: Literal["closed", "bisection"] = Field("closed", description="multiplier of the power constraint: closed form, or bisection")
+    noise_factor: float = Field(1.0, gt=0, description="the design reckons with so many times the noise: errors of CSI act like noise")
 
 
 class Sca:
@@ -34,7 +35,8 @@ class Sca:
 
     def design(self, channel: np.ndarray, noise_power: float, power: PowerBudget, num_streams: int) -> tuple[np.ndarray, None]:
         """Precoder (D, K, S, T, n) for a channel (D, K, S, R, T); combiners are the MMSE ones."""
-        options = self.config.model_dump(exclude={"kind"})
+        options = self.config.model_dump(exclude={"kind", "noise_factor"})
+        noise_power *= self.config.noise_factor
         return unfold(sca(fold(channel), noise_power, num_streams, power, **options), channel.shape[2]), None
 
 

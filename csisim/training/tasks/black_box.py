@@ -15,13 +15,13 @@ from csisim.beamforming.digital.fc_net import FcPrecoderConfig
 from csisim.beamforming.digital.oracle import mmse_combiner, squared, sum_rate
 from csisim.random import complex_normal, stream
 from csisim.training.base import Parameters, Product, part, prefixed
-from csisim.training.data import LinkSettings, source_of
+from csisim.training.data import SampledLink, source_of
 from csisim.training.loop import TRAINING, VALIDATION
 from csisim.training.tasks.hybrid import sca_rate
 from csisim.weights import Learned
 
 
-class BlackBoxConfig(LinkSettings):
+class BlackBoxConfig(SampledLink):
     """Fully connected estimator, precoder, or both."""
 
     task: Literal["fc_estimator", "fc_digital", "fc_joint"]
@@ -74,7 +74,8 @@ class BlackBox:
         """The networks that the task trains."""
         networks: list[tuple[str, Learned]] = [("estimator", self.config.estimator), ("digital", self.config.digital)]
         trained = [(room, config) for room, config in networks if any(name.startswith(f"{room}/") for name in self.start)]
-        return [self.config.product(config, part(room, known)) for room, config in trained]
+        own = {name: known[name] for name in self.start}  # beside them stage one has left its digital layers
+        return [self.config.product(config, part(room, own)) for room, config in trained]
 
     def reference(self, known: Parameters) -> float:
         """What least squares and SCA make of the validation set."""

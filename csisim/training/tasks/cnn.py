@@ -12,8 +12,7 @@ from csisim.beamforming.digital.iaidnn import weighted_rate
 from csisim.phy.linalg import adjoint
 from csisim.random import stream
 from csisim.training.base import Parameters, Product
-from csisim.training.loop import TRAINING, VALIDATION
-from csisim.training.tasks.iaidnn import PrecodingSettings, wmmse_of
+from csisim.training.tasks.iaidnn import PrecodingData, PrecodingSettings, wmmse_of
 
 
 class CnnTaskConfig(PrecodingSettings):
@@ -32,7 +31,7 @@ class CnnTask:
 
     def __init__(self, config: CnnTaskConfig, start: Mapping[str, np.ndarray], seed: int) -> None:
         self.config, self.start, self.seed = config, start, seed
-        self.held_out = config.draw({}, config.validation, VALIDATION + seed, 0)
+        self.data = PrecodingData(config, {}, seed)
 
     def initial(self) -> Parameters:
         """Those of the stage before, or random ones."""
@@ -42,7 +41,7 @@ class CnnTask:
 
     def batch(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         """CSI, channels and noise ratios; labels too in the supervised stage."""
-        seen, true, ratio = self.config.draw({}, self.config.batch, TRAINING, int(rng.integers(2**31)))
+        seen, true, ratio = self.data.batch(rng)
         if self.config.task == "cnn":
             return seen, true, ratio
         return seen, true, ratio, *labels(seen, ratio, self.config.system.num_streams)
@@ -56,7 +55,7 @@ class CnnTask:
 
     def score(self, parameters: Parameters) -> float:
         """Mean rate on the validation set in bit/s/Hz, whatever the stage."""
-        return float(self._rates(parameters, self.held_out).mean() / np.log(2.0))
+        return float(self._rates(parameters, self.data.held_out).mean() / np.log(2.0))
 
     def products(self, known: Parameters) -> list[Product]:
         """The network."""

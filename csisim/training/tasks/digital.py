@@ -8,24 +8,18 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
 
 from csisim.beamforming.digital import hbdun
-from csisim.beamforming.digital.hbdun import HbdunConfig
 from csisim.training.base import Parameters, Product, part, prefixed
-from csisim.training.data import LinkSettings, source_of
+from csisim.training.data import of_first_users, source_of
 from csisim.training.loop import TRAINING, VALIDATION
-from csisim.training.tasks.hybrid import digital_rates, sca_rate
+from csisim.training.tasks.hybrid import LayersConfig, digital_rates, sca_rate
 
 
-class DigitalConfig(LinkSettings):
+class DigitalConfig(LayersConfig):
     """Digital layers behind given phases, or behind phases designed for every drop."""
 
     task: Literal["digital"] = "digital"
-    digital: HbdunConfig = Field(default_factory=HbdunConfig, description="the digital layers")
-    batch: int = Field(32, ge=1, description="channels per step")
-    validation: int = Field(256, ge=1, description="channels of the validation set")
-    serves: list[int] = Field(default_factory=list, description="numbers of users that are trained for in turn; empty is all users at once")
 
 
 class Digital:
@@ -39,31 +33,39 @@ class Digital:
         self.config = config
         self.start = prefixed("digital", hbdun.initial(config.digital, config.dims) | part("digital", start))
         self.source = source_of(config, start)
-        self.users = config.serves or [config.system.num_users]
-        self.validation = self.source.channels(config.validation, VALIDATION, 0)
+        self.validation = self._batch(config.validation, VALIDATION, 0)
 
     def initial(self) -> Parameters:
         """The start, or untrained layers."""
         return {name: value.copy() for name, value in self.start.items()}
 
-    def batch(self, rng: np.random.Generator) -> tuple[np.ndarray]:
-        """Equivalent channels of as many users as the batch is for."""
-        users = int(rng.choice(self.users))
-        return (self.source.channels(self.config.batch, TRAINING, int(rng.integers(2**31)))[:, :users],)
+    def batch(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Equivalent channels of as many users as the batch is for, with the errors of their CSI."""
+        users = self.config.some_users(rng)
+        return of_first_users(self._batch(self.config.batch, TRAINING, int(rng.integers(2**31))), users)
 
     def loss(self, parameters: Mapping[str, Any], batch: tuple[Any, ...]) -> Any:
         """Minus the mean sum rate in bit/s/Hz."""
-        return -digital_rates(parameters, batch[0], batch[0], self.config).mean()
+        return -self.rates(parameters, batch).mean()
 
     def score(self, parameters: Parameters) -> float:
         """Mean sum rate of the validation channels in bit/s/Hz, over the numbers of users too."""
-        channels = [self.validation[:, :users] for users in self.users]
-        return float(np.mean([digital_rates(parameters, channel, channel, self.config) for channel in channels]))
+        return float(np.mean([self.rates(parameters, batch) for batch in self._validations()]))
 
     def reference(self, known: Parameters) -> float:
         """Mean sum rate of the validation channels with SCA in place of the digital layers."""
-        channels = [self.validation[:, :users] for users in self.users]
-        return float(np.mean([sca_rate(channel, channel, self.config.system) for channel in channels]))
+        pairs = [(self.config.seen(*batch), batch[0]) for batch in self._validations()]
+        return float(np.mean([sca_rate(seen, true, self.config.system) for seen, true in pairs]))
+
+    def rates(self, parameters: Mapping[str, Any], batch: tuple[Any, ...]) -> Any:
+        """Sum rates (B,)."""
+        return digital_rates(parameters, self.config.seen(*batch), batch[0], self.config)
+
+    def _validations(self) -> list[tuple[Any, ...]]:
+        return [of_first_users(self.validation, users) for users in self.config.users]
+
+    def _batch(self, count: int, root: int, index: int) -> tuple[np.ndarray, ...]:
+        return (self.source.channels(count, root, index), *self.config.errors(count, root, index))
 
     def products(self, known: Parameters) -> list[Product]:
         """The digital layers."""

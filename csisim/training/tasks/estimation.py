@@ -4,12 +4,12 @@
 rate, from where ``separate`` ended. ``one_stage`` trains phases, pilots, estimator and digital layers at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from array_api_compat import array_namespace
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from csisim.acquisition import cedun
 from csisim.acquisition.cedun import CedunConfig, affine_map, unit_pilots
@@ -23,13 +23,13 @@ from csisim.beamforming.digital.oracle import squared
 from csisim.phy.metrics import nmse
 from csisim.random import complex_normal, stream
 from csisim.training.base import Parameters, Product, part, prefixed
-from csisim.training.data import LinkSettings, draw_paths, source_of
+from csisim.training.data import UsersLink, of_first_users, source_of
 from csisim.training.loop import TRAINING, VALIDATION
 from csisim.training.tasks.hybrid import PHASES, digital_rates, random_phases, sca_rate
 from csisim.weights import Learned
 
 
-class EstimationConfig(LinkSettings):
+class EstimationConfig(UsersLink):
     """Pilots and estimator behind frozen phases (stage two), or everything at once."""
 
     task: Literal["separate", "joint", "one_stage"] = "separate"
@@ -37,6 +37,12 @@ class EstimationConfig(LinkSettings):
     estimator: CedunConfig = Field(default_factory=CedunConfig, description="the estimator's layers")
     batch: int = Field(48, ge=1, description="channels per step")
     validation: int = Field(256, ge=1, description="channels of the validation set")
+
+    @model_validator(mode="after")
+    def _pilots_keep_their_power(self) -> "EstimationConfig":
+        if self.serves and self.pilots.access == "kang_eq4":
+            raise ValueError("serves: under kang_eq4 fewer users' pilots add up to less power than the estimator is made for")
+        return self
 
 
 class Estimation:
@@ -75,7 +81,8 @@ class Estimation:
 
     def batch(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         """Channels and unit noise: equivalent channels, or paths where phases are trained too."""
-        return self._batch(self.config.batch, TRAINING, int(rng.integers(2**31)))
+        users = self.config.some_users(rng)
+        return of_first_users(self._batch(self.config.batch, TRAINING, int(rng.integers(2**31))), users)
 
     def loss(self, parameters: Mapping[str, Any], batch: tuple[Any, ...]) -> Any:
         """Normalised error of the estimate, or minus the mean sum rate (eq. 12)."""
@@ -84,10 +91,10 @@ class Estimation:
         return -self.rates(parameters, batch).mean()
 
     def score(self, parameters: Parameters) -> float:
-        """Mean sum rate of the validation channels in bit/s/Hz; for ``separate`` the error of the estimate in dB, negative."""
-        if self.config.task == "separate":
-            return -10 * float(np.log10(np.mean(self.errors(parameters, self.validation))))
-        return float(np.mean(self.rates(parameters, self.validation)))
+        """Mean over validation channels and numbers of users: sum rate in bit/s/Hz; for ``separate`` the error in dB, negative."""
+        measure = self.errors if self.config.task == "separate" else self.rates
+        mean = float(np.mean([np.mean(measure(parameters, batch)) for batch in self._validations()]))
+        return -10 * float(np.log10(mean)) if self.config.task == "separate" else mean
 
     def products(self, known: Parameters) -> list[Product]:
         """The estimator; with it the digital layers and the phases, as far as the task trains them."""
@@ -103,13 +110,15 @@ class Estimation:
 
     def reference(self, known: Parameters) -> float:
         """The score of RLS, with 70 SCA iterations if it is a rate."""
-        *channel, noise = self.validation
-        true = channel[0] if len(channel) == 1 else project(known["phi_f"], known["phi_w"], *channel)
-        received = true @ self.sent.sum(0).astype(np.complex64) + self.system.noise_power**0.5 * noise
-        estimate = (received @ rls_map(self.sent)).astype(np.complex64)
-        if self.config.task == "separate":
-            return -10 * float(np.log10(np.mean(nmse(estimate, true))))
-        return sca_rate(estimate, true, self.system)
+        scores = []
+        for *channel, noise in self._validations():
+            true = self._true(known, channel)
+            received = true @ self.sent.sum(0).astype(np.complex64) + self.system.noise_power**0.5 * noise
+            estimate = (received @ rls_map(self.sent)).astype(np.complex64)
+            error = self.config.task == "separate"
+            scores.append(float(np.mean(nmse(estimate, true))) if error else sca_rate(estimate, true, self.system))
+        mean = float(np.mean(scores))
+        return -10 * float(np.log10(mean)) if self.config.task == "separate" else mean
 
     @property
     def unit(self) -> str:
@@ -131,12 +140,22 @@ class Estimation:
 
     def _estimate(self, everything: Mapping[str, Any], batch: tuple[Any, ...]) -> tuple[Any, Any]:
         *channel, noise = batch
-        true = channel[0] if len(channel) == 1 else project(everything["phi_f"], everything["phi_w"], *channel)
+        true = self._true(everything, channel)
         layers = part("estimator", everything)
         x = unit_pilots(layers)
         received = self.amplitude * (true @ x) + self.system.noise_power**0.5 * noise
+        layers = {name: value[: true.shape[1]] for name, value in layers.items() if name != "pilots"}
         matrix, offset = affine_map(layers, x, self.amplitude, self.config.estimator.loading)
         return true, received @ matrix + offset
+
+    def _true(self, everything: Mapping[str, Any], channel: Sequence[Any]) -> Any:
+        """Equivalent channels, from paths where phases are trained too."""
+        if len(channel) == 1:
+            return channel[0]
+        return project(everything["phi_f"], everything["phi_w"][: channel[0].shape[1]], *channel)
+
+    def _validations(self) -> list[tuple[Any, ...]]:
+        return [of_first_users(self.validation, users) for users in self.config.users]
 
     def _everything(self, parameters: Mapping[str, Any], batch: tuple[Any, ...]) -> dict[str, Any]:
         """Frozen parameters beside the trained ones, in their library."""
@@ -152,5 +171,5 @@ class Estimation:
         shape = (count, s.num_users, s.num_rx_rf, self.start["estimator/pilots"].shape[-1])
         noise = complex_normal(stream(root, 0, "training.noise", index), shape)
         if "phi_f" in self.trained:
-            return (*draw_paths(self.config, count, root, index), noise)
+            return (*self.config.paths(count, root, index), noise)
         return self.source.channels(count, root, index), noise

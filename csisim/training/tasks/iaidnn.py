@@ -29,9 +29,15 @@ class PrecodingSettings(LinkSettings):
     """A link whose precoder is learned from perfect or disturbed CSI, power shared by all users."""
 
     batch: int = Field(50, ge=1, description="channels per step")
-    validation: int = Field(300, ge=1, description="channels of the validation set")
+    samples: int | None = Field(None, ge=1, description="channels that all steps are made of; null draws fresh ones for every step")
+    validation: int = Field(300, ge=1, description="channels of the validation set, the same for every seed")
     snr_spread_db: float = Field(0.0, ge=0, description="the SNR of every channel is drawn from snr_db minus to plus this")
     error_variance: float = Field(0.0, ge=0, description="of every entry of the error of the CSI that the network sees")
+
+    @property
+    def handicap(self) -> dict[str, Any]:
+        """What training did not know: networks that it led to serve only where they are named."""
+        return {"training_data": {"samples": self.samples}} if self.samples else {}
 
     def draw(self, start: Mapping[str, np.ndarray], count: int, root: int, index: int) -> tuple[np.ndarray, ...]:
         """CSI of mean square 2, channels (count, K, R, T), and noise over transmit power (count,) as the network is told it.
@@ -57,6 +63,23 @@ class PrecodingSettings(LinkSettings):
         return h, true * np.sqrt(ratios / ratio)[:, None, None, None], ratios
 
 
+class PrecodingData:
+    """What a precoder is trained with, and the set that its iterates and its seeds are compared on."""
+
+    def __init__(self, settings: PrecodingSettings, start: Mapping[str, np.ndarray], seed: int) -> None:
+        self.settings, self.start = settings, start
+        self.held_out = settings.draw(start, settings.validation, VALIDATION, 0)
+        self.known = None if settings.samples is None else settings.draw(start, settings.samples, TRAINING, seed)
+
+    def batch(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Data of one step."""
+        count = self.settings.batch
+        if self.known is None:
+            return self.settings.draw(self.start, count, TRAINING, int(rng.integers(2**31)))
+        chosen = rng.choice(len(self.known[0]), count, replace=count > len(self.known[0]))
+        return tuple(item[chosen] for item in self.known)
+
+
 class IaidnnTaskConfig(PrecodingSettings):
     """Training of IAIDNN."""
 
@@ -77,10 +100,11 @@ class IaidnnTask:
     reference_is = "300 iterations of WMMSE, told the same noise"
 
     def __init__(self, config: IaidnnTaskConfig, start: Mapping[str, np.ndarray], seed: int) -> None:
-        self.config, self.start, self.seed = config, start, seed
+        self.config, self.seed = config, seed
         self.improved = config.digital.structure == "improved"
         self.rule = config.rule or ("adam" if self.improved else "spectral")
-        self.held_out = self._with_start(*config.draw(start, config.validation, VALIDATION + seed, 0))
+        self.data = PrecodingData(config, start, seed)
+        self.held_out = self._with_start(*self.data.held_out)
 
     def initial(self) -> Parameters:
         """WMMSE for an improved network, random parameters near regularised zero forcing for a plain one."""
@@ -89,7 +113,7 @@ class IaidnnTask:
 
     def batch(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         """CSI, channels, noise ratios and first precoders."""
-        return self._with_start(*self.config.draw(self.start, self.config.batch, TRAINING, int(rng.integers(2**31))))
+        return self._with_start(*self.data.batch(rng))
 
     def gradient(self, parameters: Parameters, batch: tuple[np.ndarray, ...]) -> tuple[float, Parameters]:
         """Minus the mean rate, and its gradient."""

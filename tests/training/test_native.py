@@ -1,0 +1,171 @@
+"""Networks that a scenario has trained for its own link, by recipes that its components name."""
+
+import shutil
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from csisim import weights
+from csisim.cli.train import train
+from csisim.errors import CsisimError
+from csisim.runner.networks import train_networks
+from csisim.runner.sweep import run_sweep
+from csisim.scenario.load import load_scenario
+from csisim.training import native
+from csisim.training.native import due, orders, with_networks
+from csisim.training.recipe import Recipe, run_recipe
+from csisim.weights import WeightsError, read_header
+
+SYSTEM = {"num_tx": 16, "num_rf": 4, "num_rx": 8, "num_rx_rf": 2, "num_users": 2, "num_streams": 2, "snr_db": 10.0}
+CHANNEL = {"kind": "mmwave_clusters", "statistics": "iid_angles"}
+
+
+def stage(task, steps=2):
+    return {"task": task, "schedule": {"steps": steps, "validate_every": 2}, "settings": {"batch": 4, "validation": 16}}
+
+
+RECIPES = {
+    "phases": {"link": {"system": {"snr_db": 10.0}}, "stages": [stage("hybrid")]},
+    "pair": {"start": ["phases"], "link": {"system": {"snr_db": 10.0}}, "stages": [stage("separate"), stage("joint")]},
+    "narrow": {"start": ["pair"], "link": {"channel": {"max_angle_deg": 20.0}}},
+    "black_box": {"start": ["phases"], "stages": [stage("fc_estimator"), stage("fc_digital"), stage("fc_joint")]},
+    "transfer": {"start": ["narrow"], "stages": [stage("one_stage")]},
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    for name, document in RECIPES.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))
+    monkeypatch.setattr(weights, "RECIPES", folder)
+    monkeypatch.setattr(native, "RECIPES", folder)
+    monkeypatch.setenv("CSISIM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def scenario(tmp_path, sweep=None, weights="pair", training="joint", estimator=None, digital=None, **fields):
+    scheme = {
+        "name": "net",
+        "timescale": "offline",
+        "num_samples": 0,
+        "estimator": estimator or {"kind": "cedun", "training": training, "weights": weights},
+        "analog": {"kind": "learned_phases", "steps": 0, "weights": weights},
+        "digital": digital or {"kind": "hbdun", "training": training, "weights": weights},
+    }
+    document = {
+        "name": "s",
+        "drops": 2,
+        "system": SYSTEM,
+        "channel": CHANNEL,
+        "clock": {"slots_per_frame": 1, "frames": 1},
+        "schemes": [scheme],
+    }
+    document |= fields | ({"sweep": {"grid": sweep}} if sweep else {})
+    path = tmp_path / "s.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return load_scenario(path)
+
+
+def files(loaded):
+    schemes = [cell.scenario.schemes[0] for cell in loaded.cells]
+    return [[config.weights for room in native.ROOMS if hasattr(config := getattr(scheme, room), "weights")] for scheme in schemes]
+
+
+def test_every_cell_has_networks_of_its_own_whatever_else_would_serve(tmp_path):
+    first = scenario(tmp_path, system=SYSTEM | {"num_users": 3})
+    (three,) = files(train_networks(first, 1))
+    (two,) = files(train_networks(scenario(tmp_path), 1))
+    assert [read_header(path).dims["num_users"] for path in two] == [2, 2, 2]
+    assert [read_header(path).architecture.get("training") for path in two] == ["joint", None, "joint"]
+    assert not {*two} & {*three}
+    assert files(train_networks(first, 1)) == [three]  # and what came later changes nothing
+
+
+def test_nothing_else_in_the_cache_is_taken_for_it(tmp_path):
+    loaded = scenario(tmp_path)
+    (order, *_) = orders(loaded.cells[0].scenario).values()
+    like = Recipe.model_validate({**order.before[0].fields, "seed": 8})
+    run_recipe(like)
+    assert len(due([order])) == 1  # phases of another seed are not these
+    assert with_networks(loaded.cells[0].scenario) is loaded.cells[0].scenario
+
+
+def test_what_does_not_hear_pilots_is_trained_once_for_all_of_them_and_so_is_what_a_recipe_fixes(tmp_path):
+    cells = scenario(tmp_path, {"pilots.length": [4, 6], "system.snr_db": [0.0, 10.0]}).cells
+    wanted = [order for cell in cells for order in orders(cell.scenario).values()]
+    assert [order.name for order, _ in due(wanted).values()] == ["phases"]
+    run_recipe(next(recipe for _, recipe in due(wanted).values()))
+    assert sorted(recipe.link["pilots"]["length"] for _, recipe in due(wanted).values()) == [4, 6]
+
+
+def test_a_training_that_was_killed_between_two_stages_is_not_done(tmp_path, cache):
+    loaded = scenario(tmp_path)
+    train_networks(loaded, 1)
+    (order, *_) = orders(loaded.cells[0].scenario).values()
+    assert len(order.files()) == 3
+    (cache / "unfinished" / order.recipe().digest).mkdir()  # the last stage's files are written one after the other
+    assert not order.files()
+    (cache / "unfinished" / order.recipe().digest).rmdir()
+    for path in cache.glob("*-joint-*"):
+        path.unlink()
+    assert not order.files()
+    assert len(due([order])) == 1
+
+
+def test_transfer_goes_on_from_networks_of_other_statistics(tmp_path):
+    loaded = scenario(tmp_path, weights="transfer", training="one_stage")
+    (before,) = files(train_networks(scenario(tmp_path, weights="narrow"), 1))
+    assert [read_header(path).statistics["max_angle_deg"] for path in before] == [20.0] * 3
+    (after,) = files(train_networks(loaded, 1))
+    assert [read_header(path).statistics["max_angle_deg"] for path in after] == [60.0] * 3
+    (order, *_) = orders(loaded.cells[0].scenario).values()
+    start = order.recipe().learned_before()
+    assert all((start[f"estimator/{name}"] == value).all() for name, value in weights.read(before[0])[1].items())
+
+
+def test_processes_lead_to_the_same_weights_as_this_one(tmp_path, cache):
+    loaded = scenario(tmp_path, {"system.num_users": [1, 2]}, "phases", "separate", estimator="ls")
+    here = [weights.read(path)[1] for row in files(train_networks(loaded, 1)) for path in row]
+    shutil.rmtree(cache)
+    there = [weights.read(path)[1] for row in files(train_networks(loaded, 2)) for path in row]
+    assert len(here) == 4
+    assert all((one[name] == other[name]).all() for one, other in zip(here, there, strict=True) for name in one)
+
+
+def test_a_sweep_trains_first_and_its_records_know_the_weights(tmp_path):
+    loaded, told = scenario(tmp_path), []
+    assert run_sweep(loaded, tmp_path / "r", say=told.append).computed == 1
+    assert told == ["training phases for 4 RF chains, 2 users", "training pair for 4 RF chains, 2 users"]
+    assert run_sweep(loaded, tmp_path / "r", say=told.append).computed == 0
+    assert run_sweep(loaded, tmp_path / "r", say=told.append, training_effort=2.0).computed == 1  # twice the steps: other weights
+    assert len(told) == 4
+
+
+def test_black_boxes_run_behind_phases_that_came_with_other_layers(tmp_path):
+    loaded = scenario(
+        tmp_path, weights="phases", estimator={"kind": "fc_net", "weights": "black_box"}, digital={"kind": "fc_net", "weights": "black_box"}
+    )
+    result = run_sweep(loaded, tmp_path / "r")
+    assert (result.computed, result.failed) == (1, 0)
+
+
+def test_csisim_train_makes_them(tmp_path):
+    scenario(tmp_path, weights="phases", training="separate", estimator="ls")
+    first, again = (CliRunner().invoke(train, [str(tmp_path / "s.yaml")]) for _ in range(2))
+    assert first.exit_code == again.exit_code == 0
+    assert first.stderr == "training phases for 4 RF chains, 2 users\n"
+    assert again.stderr.endswith("all weights are there\n")
+
+
+def test_what_is_wrong_is_told(tmp_path):
+    with pytest.raises(CsisimError, match=r"'magic' is neither a .safetensors file, untrained, nor a recipe \(black_box, narrow, pair"):
+        scenario(tmp_path, weights="magic")
+    loaded = scenario(tmp_path, weights="phases")
+    with pytest.raises(WeightsError, match="phases makes nothing for estimator/cedun"):
+        train_networks(loaded, 1)
+    (tmp_path / "own.yaml").write_text("seed: 1\n")
+    with pytest.raises(WeightsError, match=r"own.yaml: not a recipe"):
+        train_networks(scenario(tmp_path, weights=str(tmp_path / "own.yaml")), 1)
