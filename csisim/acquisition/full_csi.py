@@ -85,6 +85,8 @@ def acquire(
     return DenseState(h + error * np.asarray(amplitude, h.real.dtype))
 
 
-def full_csi_symbols(dims: Dims | System, length: int) -> int:
-    """Air time of full CSI in symbols: ceil(r/R) ceil(t/T) pilot blocks of ``length``; every mode is charged it in the net rate."""
+def full_csi_symbols(dims: Dims | System, length: int, kind: str = "genie") -> int:
+    """Air time of full CSI in symbols: ceil(r/R) ceil(t/T) pilot blocks of ``length``, also for a genie's; one block for ``cedun``."""
+    if kind == "cedun":
+        return length
     return -(-dims.num_rx // dims.num_rx_rf) * -(-dims.num_tx // dims.num_rf) * length

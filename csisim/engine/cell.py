@@ -91,6 +91,6 @@ def _lanes(scenario: Physics, chosen: list[SchemeConfig], streams: Streams, dims
     system, pilots, clock = scenario.system, scenario.pilots, scenario.clock
     noise, slots = UnitNoise(streams, dims), (clock.frames, clock.slots_per_frame)
     link = Link(system, dims, pilots, scenario.full_csi, streams, noise, scenario.duplex == "fdd", scenario.feedback.budget_bits, slots)
-    swept = scenario.full_csi.kind == "beam_sweep"
-    costs = [slot_costs(config, system, pilots, scenario.ledger, clock.frames, clock.slots_per_frame, swept) for config in chosen]
+    kind = scenario.full_csi.kind
+    costs = [slot_costs(config, system, pilots, scenario.ledger, clock.frames, clock.slots_per_frame, kind) for config in chosen]
     return [Lane(Scheme(config, link), cost, clock) for config, cost in zip(chosen, costs, strict=True)]

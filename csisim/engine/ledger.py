@@ -43,6 +43,12 @@ def q_sweep(system: System, length: int, bits_per_element: int = 1) -> int:
     return bits_per_element * (beams + rx_sectors * tx_sectors * system.num_rf * length)
 
 
+def prices(system: System, length: int, bits_per_element: int, full_csi: str) -> tuple[int, int]:
+    """Bits of one acquisition of full CSI of a kind, and of equivalent CSI."""
+    full = q_sweep if full_csi == "beam_sweep" else q_full
+    return full(system, length, bits_per_element), q_equivalent(system, length, bits_per_element)
+
+
 def q_equivalent(system: System, length: int, bits_per_element: int = 1) -> int:
     """Bits of one equivalent-CSI acquisition, Q_eq = q N_t^RF L (Kang 2022, eq. 48)."""
     return bits_per_element * system.num_rf * length
@@ -72,11 +78,11 @@ def slot_costs(
     ledger: LedgerConfig,
     frames: int,
     slots_per_frame: int,
-    swept: bool = False,
+    full_csi: str = "genie",
 ) -> SlotCosts:
-    """Costs of every slot of one superframe; their sums are eq. (49), (50) and (51). ``swept`` full CSI costs :func:`q_sweep`."""
+    """Costs of every slot of one superframe; their sums are eq. (49), (50) and (51). ``full_csi`` is the kind of its acquisition."""
     length = pilot_length(pilots, system.num_rf)
-    full, equivalent = (q(system, length, ledger.bits_per_element) for q in (q_sweep if swept else q_full, q_equivalent))
+    full, equivalent = prices(system, length, ledger.bits_per_element, full_csi)
     in_time = scheme.full_csi_slots(frames, slots_per_frame).astype(np.int64)
     # the pilot block of the single timescale's equivalent CSI is part of its Q_f
     equivalents = (~scheme.silent_slots(frames, slots_per_frame)).astype(np.int64) * (scheme.timescale != "single")
@@ -86,7 +92,7 @@ def slot_costs(
         booked[slots_per_frame - 1 :: slots_per_frame * scheme.update_every] = 1
     booked[:1] += scheme.samples_before  # bits on the first slot, but none of the superframe's air time
     block = pilot_symbols(pilots, system.num_rf, system.num_users)
-    return SlotCosts(booked * full + equivalents * equivalent, in_time * full_csi_symbols(system, block) + equivalents * block)
+    return SlotCosts(booked * full + equivalents * equivalent, in_time * full_csi_symbols(system, block, full_csi) + equivalents * block)
 
 
 def pilot_share(costs: SlotCosts, symbols_per_slot: int) -> np.ndarray:
@@ -94,4 +100,4 @@ def pilot_share(costs: SlotCosts, symbols_per_slot: int) -> np.ndarray:
     return np.minimum(costs.pilot_symbols / symbols_per_slot, 1.0)
 
 
-__all__ = ["LedgerConfig", "SlotCosts", "pilot_share", "q_equivalent", "q_full", "q_sweep", "slot_costs"]
+__all__ = ["LedgerConfig", "SlotCosts", "pilot_share", "prices", "q_equivalent", "q_full", "q_sweep", "slot_costs"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from csisim.acquisition.base import Sounding
-from csisim.engine.ledger import pilot_share, q_equivalent, q_full, q_sweep, slot_costs
+from csisim.engine.ledger import pilot_share, prices, slot_costs
 from csisim.phy.arrays import Ula
 from csisim.random import complex_normal
 from csisim.registry import build
@@ -59,9 +59,9 @@ class Lanes:
 def lanes(scenario: "Scenario", scheme: "SchemeConfig") -> Lanes:
     """What one scheme does in every slot of a superframe, and what is booked for it."""
     clock, system, ledger = scenario.clock, scenario.system, scenario.ledger
-    swept = scenario.full_csi.kind == "beam_sweep"
-    booked = slot_costs(scheme, system, scenario.pilots, ledger, clock.frames, clock.slots_per_frame, swept)
-    full, equivalent = (q(system, scenario.pilot_length, ledger.bits_per_element) for q in (q_sweep if swept else q_full, q_equivalent))
+    kind = scenario.full_csi.kind
+    booked = slot_costs(scheme, system, scenario.pilots, ledger, clock.frames, clock.slots_per_frame, kind)
+    full, equivalent = prices(system, scenario.pilot_length, ledger.bits_per_element, kind)
     sensed = scheme.full_csi_slots(clock.frames, clock.slots_per_frame)
     silent = scheme.silent_slots(clock.frames, clock.slots_per_frame)
     no_equivalent = silent | (scheme.timescale == "single")
@@ -140,9 +140,9 @@ def superframe(scenario: "Scenario") -> str:
 def costs(scenario: "Scenario") -> str:
     """What one acquisition of full and of equivalent CSI costs, in words."""
     length, q = scenario.pilot_length, scenario.ledger.bits_per_element
-    swept = scenario.full_csi.kind == "beam_sweep"
-    full, equivalent = (price(scenario.system, length, q) for price in (q_sweep if swept else q_full, q_equivalent))
-    of_what = "eq. 47, every block of a beam sweep" if swept else "eq. 47"
+    kind = scenario.full_csi.kind
+    full, equivalent = prices(scenario.system, length, q, kind)
+    of_what = "eq. 47, every block of a beam sweep" if kind == "beam_sweep" else "eq. 47"
     return f"per user: Q_f = {full} bits ({of_what}), Q_eq = {equivalent} bits (eq. 48), with L = {length} and q = {q}"
 
 

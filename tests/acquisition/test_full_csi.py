@@ -70,6 +70,7 @@ def test_a_beam_sweep_must_know_its_pilots():
 def test_air_time_is_one_pilot_block_per_pair_of_beam_groups():
     base = Dims(16, 4, num_rx=32, num_tx=64, num_rx_rf=4, num_rf=16, num_streams=4)
     assert full_csi_symbols(base, 16) == 512
+    assert full_csi_symbols(base, 16, "cedun") == 16
     ragged = Dims(16, 4, num_rx=9, num_tx=17, num_rx_rf=4, num_rf=16, num_streams=4)
     assert full_csi_symbols(ragged, 10) == 3 * 2 * 10
 

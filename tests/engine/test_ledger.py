@@ -36,10 +36,13 @@ def test_a_sweep_pays_for_what_the_genie_hides():
     assert q_sweep(as_many, 16) == q_full(as_many, 16)
     uneven = System(num_tx=10, num_rf=4, num_rx=3, num_rx_rf=2, num_streams=2)
     assert q_sweep(uneven, 4) == 2 * 3 * 2 + 3 * 10 * 4 + 2 * 3 * 4 * 4
-    genie, swept = (slot_costs(scheme("online"), SYSTEM, PILOTS, LedgerConfig(), 2, 8, kind) for kind in (False, True))
+    genie, swept = (slot_costs(scheme("online"), SYSTEM, PILOTS, LedgerConfig(), 2, 8, kind) for kind in ("genie", "beam_sweep"))
     assert (swept.pilot_bits - genie.pilot_bits).sum() == 2 * (13312 - 1408)
     assert (swept.pilot_symbols == genie.pilot_symbols).all()
     assert swept.pilot_symbols[7] == blocks * 16 + 16
+    block = slot_costs(scheme("online"), SYSTEM, PILOTS, LedgerConfig(), 2, 8, "cedun")
+    assert (block.pilot_bits == genie.pilot_bits).all()
+    assert block.pilot_symbols[7] == 16 + 16
 
 
 @pytest.mark.parametrize(("frames", "expected"), [(2, (22528, 26624, 6912)), (16, (180224, 55296, 55296))])
