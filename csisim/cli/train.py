@@ -68,10 +68,11 @@ def wanted(name: str, sets: tuple[str, ...], seed: int | None) -> list[Any]:
 
         cells = [cell.scenario for cell in load_scenario(name, sets).cells]
         found = [recipe_for(scenario, scheme) for scenario in cells for scheme, _ in missing(scenario)]
-        recipes = list({one.digest: one for one in found}.values())
     else:
-        recipes = [read_recipe(name, sets)]
-    return recipes if seed is None else [one.model_copy(update={"seed": seed}) for one in recipes]
+        found = [read_recipe(name, sets)]
+    if seed is not None:  # a digest is made once, so the seed comes before it
+        found = [one.model_copy(update={"seed": seed}) for one in found]
+    return list({one.digest: one for one in found}.values())
 
 
 def train_by_recipes(name: str, sets: tuple[str, ...], device: str) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from csisim.cli import main
+from csisim.cli import main, train
 from csisim.weights import read_header
 
 RECIPE = """
@@ -83,6 +83,14 @@ def test_a_run_trains_what_is_missing_says_so_and_finds_it_again(tmp_path, cache
         path.unlink()
     assert "1 records computed" in csisim("run", file, "-o", tmp_path / "results", "-j", "1").stderr
     assert csisim("repro", "-o", tmp_path / "results", "").stdout.count("as on record") == 1
+
+
+def test_another_seed_is_another_training_of_a_scenario(tmp_path):
+    file = tmp_path / "scenario.yaml"
+    file.write_text(SCENARIO)
+    first, second = (train.wanted(str(file), (), seed) for seed in (None, 3))
+    assert [one.seed for one in second] == [3]
+    assert first[0].digest != second[0].digest
 
 
 def test_weights_for_other_sizes_are_refused_before_anything_runs(tmp_path, cache):
