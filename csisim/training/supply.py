@@ -99,7 +99,7 @@ def _first_stage(scenario: Any, digital: Any, shared: bool) -> list[str]:
 #: The stages of Kang 2022, Sec. III-A, with the settings that work.
 HYBRID: dict[str, Any] = {
     "task": "hybrid",
-    "schedule": {"steps": 300, "learning_rate": 0.005, "rates": {"phi_f": 0.02, "phi_w": 0.02}},
+    "schedule": {"steps": 300, "learning_rate": 0.005, "rates": {"phi_f": 0.1, "phi_w": 0.1}},
 }
 DIGITAL: dict[str, Any] = {"task": "digital", "schedule": {"steps": 300, "learning_rate": 0.005}}
 SEPARATE: dict[str, Any] = {"task": "separate", "schedule": {"steps": 300, "learning_rate": 0.003}}
