@@ -4,7 +4,7 @@ They have a folder of their own in the cache: some are trained badly on purpose,
 """
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,26 +93,31 @@ def train(nets: Sequence[Net], conditions: Conditions, seeds: int | None = None)
             wanted = recipe(net, conditions.effort, seed)
             if not _there(wanted):
                 recipes.setdefault(wanted.digest, (f"{net.label()}, seed {seed}", wanted))
-    if recipes:
-        conditions.told(f"training {len(recipes)} networks")
-        with one_thread_per_process():
-            _side_by_side(list(recipes.values()), conditions)
+    if not recipes:
+        return
+    conditions.told(f"training {len(recipes)} networks")
+    with one_thread_per_process():
+        for done, label in enumerate(_trained(list(recipes.values()), conditions.jobs or available_cores()), 1):
+            conditions.told(f"trained {label} ({done} of {len(recipes)})")
 
 
-def _side_by_side(recipes: Sequence[tuple[str, Recipe]], conditions: Conditions) -> None:
+def _trained(recipes: Sequence[tuple[str, Recipe]], jobs: int) -> Iterator[str]:
+    """Labels of networks, as their trainings end; one job alone is this process."""
     from pebble import ProcessPool
 
-    jobs = min(conditions.jobs or available_cores(), len(recipes))
-    pool = ProcessPool(max_workers=jobs, initializer=end_with_the_parent, context=multiprocessing.get_context("spawn"))
+    if jobs == 1:
+        for label, recipe in recipes:
+            _train(recipe)
+            yield label
+        return
+    pool = ProcessPool(max_workers=min(jobs, len(recipes)), initializer=end_with_the_parent, context=multiprocessing.get_context("spawn"))
     try:
         with ctrl_c_waits():  # workers that start meanwhile never hear of it, not even while they still import
             waiting: dict[Any, str] = {pool.schedule(_train, args=(recipe,)): label for label, recipe in recipes}
-        done = 0
         while waiting:
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 future.result()
-                done += 1
-                conditions.told(f"trained {waiting.pop(future)} ({done} of {len(recipes)})")
+                yield waiting.pop(future)
     finally:
         pool.stop()
         pool.join()
