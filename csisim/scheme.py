@@ -4,6 +4,7 @@
 ``payload`` (what it earns on the true channel), for one block of drops at once. The engine says when.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -164,6 +165,7 @@ class Scheme:
             self.pilots = self.estimator.pilots(self.pilots)
         self.beams: dict[int, Beams] = {}
         self.known: dict[int, Known] = {}
+        self.under_way: Counter[int] = Counter()  # reports by version
         self.version = -1  # of the beams that serve pilots
         self.in_force = np.full(link.dims.drops, -1)  # version of the beams that serve each drop's payload
         self.estimate_state: Any = None
@@ -330,12 +332,14 @@ class Scheme:
     def report(self, estimate: np.ndarray, slot: int) -> Sent:
         """Encode the estimate at the users."""
         beams = self.beams[self.version]
+        self.under_way[self.version] += 1
         return self.exchange.report(estimate, self.version, slot, self._sounding(beams.f_orthonormal, beams.w_orthonormal))
 
     def receive(self, sent: Sent, arrived: np.ndarray) -> None:
         """The base station decodes a report; ``arrived`` (D, K) says whose part was not lost."""
-        if sent.version not in self.beams:
-            return  # a straggler through beams that no drop uses any more
+        self.under_way[sent.version] -= 1
+        if sent.version not in self.beams or not sent.senders.any():
+            return  # a straggler through beams that no drop uses any more, or nothing at all
         value, intact = self.exchange.receive(sent, arrived)
         if self.told_precoders:
             value = adjoint(value)
@@ -358,8 +362,9 @@ class Scheme:
             newer = arrived & (slot > old.measured)
             self.known[version] = Known(np.where(newer[:, :, None, None, None], value, old.value), np.where(newer, slot, old.measured))
         self.in_force = np.where(self.known[version].complete, np.maximum(self.in_force, version), self.in_force)
-        oldest = self.in_force.min()
-        for retired in [v for v in self.beams if v < oldest]:
+        oldest, serving = self.in_force.min(), {self.version, *self.in_force.tolist()}
+        # of no use: older ones than serve any drop, and those of which a report was lost for good
+        for retired in [v for v in self.beams if v not in serving and (v < oldest or not self.under_way[v])]:
             del self.beams[retired]
             self.known.pop(retired, None)
             self.exchange.forget(retired)

@@ -200,6 +200,8 @@ def parameters_of(config: Learned, room: str, dims: Mapping[str, int], template:
     if config.weights == UNTRAINED:
         return dict(template(dims))
     need = Need(f"{room}/{config.kind}", config.architecture, dims)
+    if config.recipe is not None:  # what it has led to would be named in its place
+        raise WeightsError(f"{need.component}: no networks by recipe {config.weights} yet; `csisim train SCENARIO` makes them")
     path = config.weights or find(need)
     if path is None:
         sizes = ", ".join(f"{name} {size}" for name, size in dims.items())

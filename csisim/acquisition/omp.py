@@ -16,8 +16,8 @@ from csisim.phy.arrays import CrossPolarised, Ula, Upa, polarisations
 from csisim.phy.linalg import adjoint
 from csisim.registry import Component
 
-#: share of an atom that must be new to what the chosen ones span
-_NEW = 1e-5
+#: part of an atom that must not lie in the span of the chosen ones, in energy
+_NEW_ENERGY = 1e-5
 
 
 class OmpEstimatorConfig(Component):
@@ -82,8 +82,10 @@ class OmpEstimator:
     :math:`\sigma^2 \bar\Gamma^{-1}(S, p / Q)` with probability at most p (``false_alarm``). The gains of the chosen paths are their
     regularised least squares, the prior variance being the mean power that the paths were found to have.
 
-    The predicted error variance is the noise that comes with these gains and what the residual holds beyond noise; a path taken
-    for its neighbour on the grid is in it only as far as the residual tells.
+    The predicted error variance is a lower bound: the noise that comes with these gains and what the residual holds beyond noise. That
+    the directions are fitted to the noise as well is not in it, nor what pilots cannot tell. With paths off the grid behind 8 random
+    beams it is 0.4 to 0.9 of the error for 8 pilots and more; fewer pilots are explained by wrong paths just as well, and the error
+    can be a hundred times what is predicted.
     """
 
     Config = OmpEstimatorConfig
@@ -179,10 +181,10 @@ def pursue(received: np.ndarray, left: np.ndarray, heard: np.ndarray, threshold:
         for _ in range(2):  # twice is enough to stay orthogonal in single precision
             atom = atom - basis.swapaxes(-1, -2) @ (basis.conj() @ atom)
         norm = np.linalg.norm(atom, axis=-2, keepdims=True)
-        active &= norm[..., 0, 0] ** 2 > _NEW
+        active &= norm[..., 0, 0] ** 2 > _NEW_ENERGY
         if not active.any():
             break
-        atom = np.where(active[..., None, None], atom / np.maximum(norm, _NEW), 0).astype(received.dtype, copy=False)
+        atom = np.where(active[..., None, None], atom / np.maximum(norm, _NEW_ENERGY), 0).astype(received.dtype, copy=False)
         coefficient = residual @ atom.conj()  # (D, K, S, 1)
         residual = residual - coefficient * atom.swapaxes(-1, -2)
         basis = np.concatenate([basis, atom.swapaxes(-1, -2)], axis=2)
@@ -213,6 +215,6 @@ def _gains(pursuit: Pursuit, atoms: np.ndarray, noise_power: float) -> tuple[np.
 
 
 def unit_norm(vectors: np.ndarray, axis: int) -> np.ndarray:
-    """Vectors of norm 1; those the beams do not see at all stay zero."""
+    """Vectors (..., n, Q) or (..., Q, n) of norm 1; those of a user that its beams do not see at all stay zero."""
     norm = np.linalg.norm(vectors, axis=axis, keepdims=True)
-    return np.where(norm > 1e-4 * norm.max(), vectors / np.where(norm > 0, norm, 1), 0)
+    return np.where(norm > 1e-4 * norm.max(axis=(-2, -1), keepdims=True), vectors / np.where(norm > 0, norm, 1), 0)

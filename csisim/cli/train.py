@@ -30,7 +30,7 @@ class Duration(click.ParamType):
 @click.option("--budget", type=Duration(), metavar="TIME", help="Stop in time for this: 90s, 2m, 1h (default: all steps of the recipe).")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where torch computes.")
 @click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Give a field a value, e.g. --set link.system.num_rf=8.")
-@click.option("--seed", type=click.IntRange(min=0), help="Another seed of phases and training data.")
+@click.option("--seed", type=click.IntRange(min=0), help="Another seed of phases and training data; recipes in `weights` add it.")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for the weights (default: the cache).")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but the paths of the weights.")
 def train(
@@ -47,15 +47,16 @@ def train(
     from csisim.training.recipe import run_recipe
 
     recipes = wanted(recipe, sets, seed)
-    by_recipes = is_scenario(recipe) and train_by_recipes(recipe, sets, device)
+    by_recipes = train_by_recipes(recipe, sets, seed or 0, device, output or budget, quiet) if is_scenario(recipe) else []
     if not recipes and not by_recipes:
         click.echo(f"{recipe}: all weights are there", err=True)
     for one in recipes:
         with one_thread_per_process():
             share = None if budget is None else budget / len(recipes)
             paths = run_recipe(one, output, device=device, budget_s=share, told=None if quiet else tell)
-        for path in paths:
-            click.echo(f"{path}  {scores(path)}" if not quiet else str(path))
+        by_recipes += paths
+    for path in by_recipes:
+        click.echo(f"{path}  {scores(path)}" if not quiet else str(path))
 
 
 def wanted(name: str, sets: tuple[str, ...], seed: int | None) -> list[Any]:
@@ -75,19 +76,19 @@ def wanted(name: str, sets: tuple[str, ...], seed: int | None) -> list[Any]:
     return list({one.digest: one for one in found}.values())
 
 
-def train_by_recipes(name: str, sets: tuple[str, ...], device: str) -> bool:
-    """Train what the recipes in a scenario's ``weights`` have not led to yet, with all their steps; whether there was anything."""
+def train_by_recipes(name: str, sets: tuple[str, ...], seed: int, device: str, departs: Any, quiet: bool) -> list[Path]:
+    """Train what the recipes in a scenario's ``weights`` have not led to yet, with all their steps; the files that have come."""
     from csisim.runner.networks import train_networks
     from csisim.scenario.load import load_scenario
+    from csisim.training.native import orders
 
-    told: list[str] = []
-
-    def say(line: str) -> None:
-        told.append(line)
-        click.echo(line, err=True)
-
-    train_networks(load_scenario(name, sets), 1, say, device=device)
-    return bool(told)
+    loaded = load_scenario(name, sets)
+    asked = [one for cell in loaded.cells for order in orders(cell.scenario, seed=seed).values() for one in order.chain()]
+    if asked and departs:
+        raise click.UsageError("-o and --budget: networks by recipes in `weights` are kept in the cache and trained with all their steps")
+    before = {path for order in asked for path in order.files()}
+    train_networks(loaded, 1, None if quiet else lambda line: click.echo(line, err=True), seed=seed, device=device)
+    return [path for path in dict.fromkeys(path for order in asked for path in order.files()) if path not in before]
 
 
 def is_scenario(name: str) -> bool:

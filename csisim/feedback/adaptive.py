@@ -15,11 +15,11 @@ class AdaptiveConfig(Component):
     """A ladder of codecs; every report says in its first bits which of them wrote it.
 
     With ``feedback.budget_bits`` a report takes the longest rung that is no longer than what is left of the budget for each report to
-    come; where not even the shortest is, users let slots pass. Without a budget all reports take the last rung.
+    come; where not even the shortest is, users let slots pass. Without a budget all reports take the longest rung.
     """
 
     kind: Literal["adaptive"] = "adaptive"
-    ladder: list[InnerCodecField] = Field(min_length=2, max_length=16, description="codecs of the same content, short reports first")
+    ladder: list[InnerCodecField] = Field(min_length=2, max_length=16, description="codecs of the same content, in any order")
 
     @field_validator("ladder")
     @classmethod
@@ -74,7 +74,7 @@ class Adaptive:
         """The report for ``csi`` (D, K, S, R, T)."""
         users = csi.shape[:2]
         if state.allowance is None:
-            chosen = np.full(users, len(self.rungs) - 1)
+            chosen = np.full(users, state.lengths.argmax())
         else:
             affordable = state.lengths <= state.allowance[..., None]
             longest = np.where(affordable, state.lengths, -1).argmax(axis=-1)

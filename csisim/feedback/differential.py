@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from csisim.feedback.bits import bits_to_integers, integers_to_bits, pack, unpack
-from csisim.feedback.report import Codec, Report
+from csisim.feedback.report import Codec, Report, check_csi
 from csisim.registry import Component, InnerCodecField, build
 
 MODULUS_BITS, PHASE_BITS, CHECK_BITS = 4, 4, 16
@@ -24,7 +24,7 @@ class DifferentialConfig(Component):
 
     kind: Literal["differential"] = "differential"
     inner: InnerCodecField = Field(description="codec of the prediction's error; it reports channels and remembers nothing")
-    window: int = Field(16, ge=2, le=256, description="age in reports from which an acknowledged report is no longer built on")
+    window: int = Field(16, ge=2, le=256, description="a user builds on none of its reports but the last window - 1 that it sent")
 
     @field_validator("inner")
     @classmethod
@@ -48,11 +48,11 @@ class DifferentialState(NamedTuple):
     dtype : complex dtype of the CSI
     inner : Any
         State of the inner codec.
-    number : int
-        Of the next report.
-    history : tuple of (number, (D, K, S, R, T) complex, (D, K) bool)
-        Reports as the base station has them and whose part it has: at the base station those it decoded, oldest first; at the
-        users those of which the answer is still out.
+    number : (D, K) int
+        Of everybody's next report. Users count the reports that they send: slots that a budget makes them pass age nothing.
+    history : tuple of ((D, K) int, (D, K, S, R, T) complex, (D, K) bool)
+        Reports as the base station has them, their numbers and whose part it has: at the base station ``window`` places, a report's
+        place being its number modulo that; at the users those of which the answer is still out, oldest first.
     reference : (D, K, S, R, T) complex
         Users only: the newest acknowledged report.
     reference_number : (D, K) int
@@ -64,8 +64,8 @@ class DifferentialState(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype
     inner: Any
-    number: int
-    history: tuple[tuple[int, np.ndarray, np.ndarray], ...]
+    number: np.ndarray
+    history: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
     reference: np.ndarray
     reference_number: np.ndarray
     intact: np.ndarray
@@ -74,7 +74,7 @@ class DifferentialState(NamedTuple):
 class Differential:
     r"""Differential reports in step under loss.
 
-    A user's bit string is a checksum (CRC-16), the age in reports of the report it builds on (0 for none), the coefficient
+    A user's bit string is a checksum (CRC-16), how many of its reports ago the one was that it builds on (0 for none), the coefficient
     :math:`a = \langle \hat x, x \rangle / \lVert \hat x \rVert^2` (4 bits of modulus, 4 of phase) and the inner codec's report of
     :math:`x - a \hat x`.
 
@@ -105,14 +105,19 @@ class Differential:
 
     def init(self, shape: tuple[int, ...], dtype: np.dtype) -> DifferentialState:
         """Nothing reported yet."""
-        users = shape[:2]
-        inner = self.inner.init(shape, dtype)
-        return DifferentialState(
-            tuple(shape), np.dtype(dtype), inner, 0, (), np.zeros(shape, dtype), np.full(users, -1), np.zeros(users, bool)
-        )
+        nothing, nowhere = np.zeros(shape, dtype), np.zeros(shape[:2], bool)
+        inner, number = self.inner.init(shape, dtype), np.zeros(shape[:2], int)
+        return DifferentialState(tuple(shape), np.dtype(dtype), inner, number, (), nothing, number - 1, nowhere)
 
     def encode(self, csi: np.ndarray, state: DifferentialState) -> tuple[Report, DifferentialState]:
-        """The report for ``csi`` (D, K, S, R, T)."""
+        """The report for ``csi`` (D, K, S, R, T).
+
+        Raises
+        ------
+        CsiError
+            If it is not finite, or of another shape than announced.
+        """
+        check_csi(csi, state.shape)
         age = np.where(state.reference_number >= 0, state.number - state.reference_number, 0)
         age = np.where(age < self.config.window, age, 0)
         modulus, phase = _coefficient(csi, state.reference)
@@ -141,17 +146,18 @@ class Differential:
             fields.append(bits_to_integers(bits[..., start : start + width], width)[..., 0].astype(np.int64))
             start += width
         age, modulus, phase = fields
-        if bits.shape[-1] != report.num_bits:  # not all of the inner report is booked: whole bytes of it follow
-            bits = bits[..., : start + (bits.shape[-1] - start) // 8 * 8]
         intact = (checksum(bits[..., CHECK_BITS:]) == bits[..., :CHECK_BITS]).all(axis=-1)
         reference, there = self._referenced(report.number - age, age, state)
         intact &= there if report.arrived is None else there & report.arrived
         change, inner = self.inner.decode(Report(pack(bits[..., start:]), report.num_bits - self.header_bits), state.inner)
         value = _times(modulus, phase, reference) + change
         value = np.where(intact[..., None, None, None], value, 0).astype(state.dtype, copy=False)
-        recent = tuple(entry for entry in state.history if report.number - entry[0] < self.config.window - 1)
-        history = (*recent, (report.number, value, intact))
-        return value, state._replace(inner=inner, number=report.number + 1, history=history, intact=intact)
+        return value, state._replace(inner=inner, history=self._filed(report.number, value, intact, state.history), intact=intact)
+
+    def sent(self, senders: np.ndarray, state: DifferentialState) -> DifferentialState:
+        """The users' state where only ``senders`` (D, K) sent the last report; the others will use its number again."""
+        pending = state.history if senders.any() else state.history[:-1]
+        return state._replace(number=state.number - ~senders, history=pending)
 
     def intact(self, state: DifferentialState) -> np.ndarray:
         """Whose part of the last report was usable, (D, K) bool."""
@@ -159,8 +165,8 @@ class Differential:
 
     def acknowledge(self, report: Report, intact: np.ndarray, state: DifferentialState) -> DifferentialState:
         """The users' state when the answer to ``report`` is in; reports of which no answer will come any more are forgotten."""
-        pending = tuple(entry for entry in state.history if entry[0] > report.number)
-        answered = [value for number, value, _ in state.history if number == report.number]
+        pending = tuple(entry for entry in state.history if (entry[0] > report.number).any())
+        answered = [value for number, value, _ in state.history if (number == report.number).all()]
         if not answered:
             return state._replace(history=pending)
         newer = intact & (report.number > state.reference_number)
@@ -169,6 +175,20 @@ class Differential:
 
     def _allow(self, bits: np.ndarray, state: DifferentialState) -> DifferentialState:
         return state._replace(inner=self.inner.allow(bits - self.header_bits, state.inner))  # type: ignore[attr-defined]
+
+    def _filed(
+        self, number: np.ndarray, value: np.ndarray, intact: np.ndarray, history: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
+    ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:
+        """The base station's history with one report more, everybody's in the place of the one that is too old now."""
+        nothing = np.full(intact.shape, -1), np.zeros_like(value), np.zeros_like(intact)
+        places = list(history) + [nothing] * (int(number.max()) + 1 - len(history) if len(history) < self.config.window else 0)
+        del places[self.config.window :]
+        for place in np.unique(number % self.config.window):
+            here = number % self.config.window == place
+            known, old, whole = places[place]
+            spread = here[..., None, None, None]
+            places[place] = np.where(here, number, known), np.where(spread, value, old), np.where(here, intact, whole)
+        return tuple(places)
 
     def _referenced(self, number: np.ndarray, age: np.ndarray, state: DifferentialState) -> tuple[np.ndarray, np.ndarray]:
         """Every user's reference (D, K, S, R, T), and whether the base station has it (or none is needed), (D, K)."""
@@ -181,16 +201,20 @@ class Differential:
 
 
 def checksum(bits: np.ndarray) -> np.ndarray:
-    """CRC-16 (..., 16) of bit strings (..., n): a product with the remainders of every position's power of x, modulo 2."""
-    return (bits.astype(np.float32) @ _remainders(bits.shape[-1]) % 2).astype(np.uint8)
+    """Inverted CRC-16 (..., 16) of bit strings (..., n) read backwards.
+
+    Backwards, for the zeros that fill up a shorter string behind its end count for nothing then: a user's bits do not depend on how
+    long the others' strings are. Inverted, for a string of nothing but zeros is not to pass.
+    """
+    return 1 - (bits.astype(np.float32) @ _remainders(bits.shape[-1]) % 2).astype(np.uint8)
 
 
 @lru_cache(maxsize=32)
 def _remainders(count: int) -> np.ndarray:
-    """Remainders of x^(n + 15 - i) by the generator, (count, 16); the ones of n strings add up exactly in single precision."""
+    """Remainders of x^(16 + i) by the generator, (count, 16); the ones of n strings add up exactly in single precision."""
     remainder, rows = POLYNOMIAL, np.zeros((count, CHECK_BITS), np.float32)
-    for i in range(count - 1, -1, -1):
-        rows[i] = [(remainder >> (CHECK_BITS - 1 - j)) & 1 for j in range(CHECK_BITS)]
+    for row in rows:
+        row[:] = [(remainder >> (CHECK_BITS - 1 - j)) & 1 for j in range(CHECK_BITS)]
         remainder = ((remainder << 1) ^ (POLYNOMIAL if remainder >> (CHECK_BITS - 1) else 0)) & 0xFFFF
     return rows
 

@@ -27,8 +27,9 @@ class Sent:
 class Budget:
     """Bits that every user may report in a superframe, spent evenly over its reports.
 
-    A user sends its first report at once, and another when what it has spent is no more than its even share of the slots gone by,
-    as long as the report fits into the rest. So long reports come rarely, and none of the budget is exceeded.
+    A drop's users send their first reports at once, and others when none has spent more than its even share of the slots gone by, as
+    long as everybody's report fits into the rest. So long reports come rarely, and none of the budget is exceeded. They send
+    together because beams are not used before all users' reports through them have come.
 
     Parameters
     ----------
@@ -55,7 +56,8 @@ class Budget:
     def spend(self, lengths: np.ndarray) -> np.ndarray:
         """Who sends a report of these ``lengths`` (D, K) now, (D, K) bool."""
         due = self.spent <= self.bits * self.asked / self.reports
-        senders = due & (self.spent + lengths <= self.bits)
+        together = (due & (self.spent + lengths <= self.bits)).all(axis=1, keepdims=True)
+        senders = np.broadcast_to(together, self.users)
         self.spent += np.where(senders, lengths, 0)
         self.asked += 1
         return senders
@@ -91,7 +93,11 @@ class Exchange:
         if self.budget is not None and hasattr(self.codec, "allow"):
             self._users[key] = self.codec.allow(self.budget.share, self._users[key])
         report, self._users[key] = self.codec.encode(csi, self._users[key])
-        senders = np.ones(csi.shape[:2], bool) if self.budget is None else self.budget.spend(report.booked)
+        if self.budget is None:
+            return Sent(report, version, slot, np.ones(csi.shape[:2], bool))
+        senders = self.budget.spend(report.booked)
+        if self.remembers:
+            self._users[key] = self.codec.sent(senders, self._users[key])  # type: ignore[attr-defined]
         return Sent(report, version, slot, senders)
 
     def receive(self, sent: Sent, arrived: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,8 +13,8 @@ from csisim.errors import CsisimError
 from csisim.feedback.bits import bits_to_scale, integers_to_bits, pack, unpack
 from csisim.feedback.code_quantisers import CodeQuantiser, from_bits, to_bits
 from csisim.feedback.costs import Costs
-from csisim.feedback.images import SCALE_BITS, Domain, ImageLayout, Scaling, denormalise, normalise, scale_of
-from csisim.feedback.report import Report
+from csisim.feedback.images import Domain, ImageLayout, Scaling, denormalise, normalise, scale_of
+from csisim.feedback.report import SCALE_BITS, Report, check_csi
 from csisim.registry import Component
 
 
@@ -113,7 +113,7 @@ class ImageReports:
             If it is not finite, or of another shape than announced.
         """
         layout = state.layout
-        layout.check(csi)
+        check_csi(csi, layout.shape)
         scale, bits = self.spell(layout.to_images(csi).reshape(-1, layout.angles, layout.delays), layout)
         string = np.concatenate([integers_to_bits(scale.view(np.uint16)[:, None], SCALE_BITS), bits], axis=1).reshape(*csi.shape[:2], -1)
         free = SCALE_BITS * layout.per_user if self.config.scale == "genie" else 0

@@ -10,17 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from csisim.errors import CsisimError
+from csisim.feedback.report import SCALE_BITS as SCALE_BITS
+from csisim.feedback.report import CsiError as CsiError
 from csisim.phy.transforms import delay_angle_to_frequency, frequency_to_delay_angle
 
 Domain = Literal["delay_angle", "beams"]
 Scaling = Literal["published", "unit"]
-
-SCALE_BITS = 16  # an IEEE half-precision float
-
-
-class CsiError(CsisimError, ValueError):
-    """CSI that a codec cannot report: not finite, or not of the shape it was made for."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +61,6 @@ class ImageLayout:
     def per_user(self) -> int:
         """Images per user."""
         return self.shape[3] if self.domain == "delay_angle" else self.shape[2]
-
-    def check(self, csi: np.ndarray) -> None:
-        """Refuse CSI of another shape (any number of drops is welcome) or with values that are not finite."""
-        if csi.shape[1:] != self.shape[1:]:
-            raise CsiError(f"CSI of shape {csi.shape} for a codec made for {self.shape}")
-        if not np.isfinite(csi).all():
-            raise CsiError("CSI with values that are not finite cannot be reported")
 
     def to_images(self, csi: np.ndarray) -> np.ndarray:
         """Complex images (D, K, n, angle, delay) of CSI (D, K, S, R, T)."""

@@ -7,10 +7,8 @@ from pydantic import Field
 
 from csisim.feedback.bits import bits_to_integers, bits_to_scale, integers_to_bits, pack, unpack
 from csisim.feedback.quantiser import gaussian_quantiser
-from csisim.feedback.report import Report
+from csisim.feedback.report import SCALE_BITS, Report, check_csi
 from csisim.registry import Component
-
-SCALE_BITS = 16  # an IEEE half-precision float
 
 
 class LloydMaxConfig(Component):
@@ -47,7 +45,14 @@ class LloydMax:
         return LloydMaxState(tuple(shape), np.dtype(dtype))
 
     def encode(self, csi: np.ndarray, state: LloydMaxState) -> tuple[Report, LloydMaxState]:
-        """The report for ``csi`` (D, K, S, R, T)."""
+        """The report for ``csi`` (D, K, S, R, T).
+
+        Raises
+        ------
+        CsiError
+            If it is not finite, or of another shape than announced.
+        """
+        check_csi(csi, state.shape)
         dimensions = np.stack([csi.real, csi.imag], axis=-1).reshape(*csi.shape[:2], -1).astype(np.float64)
         rms = np.sqrt(np.mean(dimensions**2, axis=-1, keepdims=True))
         scale = np.clip(rms, np.finfo(np.float16).smallest_subnormal, np.finfo(np.float16).max).astype(np.float16)

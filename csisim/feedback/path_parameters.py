@@ -10,12 +10,11 @@ from csisim.acquisition.omp import angular_dictionary, pursue, unit_norm
 from csisim.feedback.bits import bits_to_integers, bits_to_scale, integers_to_bits, pack, unpack
 from csisim.feedback.codebooks.fields import width_of
 from csisim.feedback.quantiser import gaussian_quantiser
-from csisim.feedback.report import Report
+from csisim.feedback.report import SCALE_BITS, Report, check_csi
 from csisim.phy.linalg import adjoint
 from csisim.registry import Component
 
-SCALE_BITS = 16  # an IEEE half-precision float
-NEW = 1e-3  # part of a path that must not lie in the span of those before
+NEW_NORM = 1e-3  # part of a path that must not lie in the span of those before
 
 
 class PathsConfig(Component):
@@ -73,7 +72,14 @@ class Paths:
         return PathsState(tuple(shape), np.dtype(dtype), unit_norm(left, -2), unit_norm(right, -1))
 
     def encode(self, csi: np.ndarray, state: PathsState) -> tuple[Report, PathsState]:
-        """The report for ``csi`` (D, K, S, R, T)."""
+        """The report for ``csi`` (D, K, S, R, T).
+
+        Raises
+        ------
+        CsiError
+            If it is not finite, or of another shape than announced.
+        """
+        check_csi(csi, state.shape)
         drops, users = csi.shape[:2]
         left, right = self._grids(state)
         found = pursue(csi, left, right, 0.0, self._count(state))
@@ -137,5 +143,5 @@ def _basis(receive: np.ndarray, transmit: np.ndarray, left: np.ndarray, right: n
         for _ in range(2):  # twice is enough to stay orthogonal
             atom = atom - basis.swapaxes(-1, -2) @ (basis.conj() @ atom)
         norm = np.linalg.norm(atom, axis=-2)
-        basis[..., n, :] = np.where(norm > NEW, atom[..., 0] / np.maximum(norm, NEW), 0)
+        basis[..., n, :] = np.where(norm > NEW_NORM, atom[..., 0] / np.maximum(norm, NEW_NORM), 0)
     return basis

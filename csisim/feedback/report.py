@@ -5,6 +5,27 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
+from csisim.errors import CsisimError
+
+SCALE_BITS = 16  # of a scale factor, an IEEE half-precision float
+
+
+class CsiError(CsisimError, ValueError):
+    """CSI that a codec cannot report: not finite, or not of the shape it was made for."""
+
+
+def check_csi(csi: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Refuse CSI of another ``shape`` (any number of drops is welcome) or with values that are not finite.
+
+    Raises
+    ------
+    CsiError
+    """
+    if csi.ndim != len(shape) or csi.shape[1:] != tuple(shape[1:]):
+        raise CsiError(f"CSI of shape {csi.shape} for a codec made for {shape}")
+    if not np.isfinite(csi).all():
+        raise CsiError("CSI with values that are not finite cannot be reported")
+
 
 @dataclass(frozen=True, eq=False)
 class Report:
@@ -22,8 +43,8 @@ class Report:
         Length of every user's bit string, where they vary; zeros follow it in the payload. A string tells its own end.
     arrived : (D, K) bool, optional
         Whose bit strings reached the base station; nothing else of the others may be decoded. All when left out.
-    number : int
-        Running number of the reports of a codec with memory, which both ends count by their clocks.
+    number : (D, K) int, optional
+        Running numbers of the reports of a codec with memory. Both ends count them: the base station knows whom it lets report when.
     """
 
     payload: np.ndarray
@@ -31,7 +52,7 @@ class Report:
     content: Literal["channel", "precoder"] = "channel"
     lengths: np.ndarray | None = None
     arrived: np.ndarray | None = None
-    number: int = 0
+    number: Any = 0
 
     @property
     def size(self) -> int:
@@ -48,10 +69,12 @@ class Report:
 class Codec(Protocol):
     """Turns CSI into bits and back; ``decode`` sees the bits alone.
 
-    A codec whose reports build on earlier ones has two methods more. ``intact(state)`` says of the last decoded report whose part
-    could be used, (D, K) bool, and ``acknowledge(report, intact, state)`` tells the user's end: it returns that end's state once the
-    base station's answer to ``report`` is in. Such a codec begins anew with every pair of analog beams, as does one that says
-    ``needs_sounding = True``: its ``init`` is handed the beams (:class:`csisim.acquisition.base.Sounding`) as a third argument.
+    A codec whose reports build on earlier ones has three methods more. ``sent(senders, state)`` is the users' state where only
+    ``senders`` (D, K) sent the report just encoded, the others having to save bits (what nobody sent is not decoded).
+    ``intact(state)`` says of the last decoded report whose part could be used, (D, K) bool, and ``acknowledge(report, intact, state)``
+    tells the user's end: it returns that end's state once the base station's answer to ``report`` is in. Such a codec begins anew with
+    every pair of analog beams, as does one that says ``needs_sounding = True``: its ``init`` is handed the beams
+    (:class:`csisim.acquisition.base.Sounding`) as a third argument.
 
     A codec that can make its reports shorter or longer has ``allow(bits, state)``: the state in which the next report takes about so
     many bits of every user, (D, K) real.
@@ -63,7 +86,13 @@ class Codec(Protocol):
         """State of one end, the user's or the base station's, for CSI of this shape (D, K, S, R, T) and precision."""
 
     def encode(self, csi: np.ndarray, state: Any) -> tuple[Report, Any]:
-        """The report for ``csi`` (D, K, S, R, T), given in orthonormal beam coordinates."""
+        """The report for ``csi`` (D, K, S, R, T), given in orthonormal beam coordinates.
+
+        Raises
+        ------
+        CsiError
+            If it is not finite, or of another shape than announced (:func:`check_csi`).
+        """
 
     def decode(self, report: Report, state: Any) -> tuple[np.ndarray, Any]:
         """The CSI (D, K, S, R, T) that the bits describe."""

@@ -1,4 +1,8 @@
-"""What a reproduction is: a published table or figure, where our numbers come from, and how they are judged."""
+"""What a reproduction is: a published table or figure, where our numbers come from, and how they are judged.
+
+One rule for every paper: a value is reproduced if it is as near to the published one as its row's rule says, to either side. A network
+that is better than published is another network: not reproduced, and the note says "better than published".
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,21 +25,21 @@ class Rule:
     ----------
     relative, points : float
         Deviation allowed, relative to the published value and in its unit.
-    at_least : bool
-        Better than published is as good.
+    more_is_better : bool
+        What lies too far above the published value is noted as better than published; it is not reproduced either.
     rms : float, optional
         Root mean square of the row's relative deviations beyond which none of its values holds.
     """
 
     relative: float = 0.0
     points: float = 0.0
-    at_least: bool = False
+    more_is_better: bool = False
     rms: float | None = None
 
     def holds(self, published: float, measured: float, ci95: float) -> bool:
         """Whether one value is near enough."""
         allowed = self.relative * abs(published) + self.points + ci95
-        return measured >= published - allowed and (self.at_least or measured <= published + allowed)
+        return abs(measured - published) <= allowed
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,9 @@ class Row:
     skipped : str
         Why values of this row are not measured.
     note : str
-        Said beside every value that is not reproduced.
+        Said beside every value that is not reproduced and not better than published.
+    remark : str
+        Said beside every measured value.
     key : str
         What its source calls it, if not by its name.
     """
@@ -68,6 +74,7 @@ class Row:
     inconsistent: Mapping[int, str] = field(default_factory=dict)
     skipped: str = ""
     note: str = ""
+    remark: str = ""
     key: str = ""
 
 
@@ -161,9 +168,16 @@ def judge(name: str, table: Table, row: Row, measured: Sequence[Measured] | None
             verdict = "no published value"
         else:
             verdict = "reproduced" if row.rule.holds(published, value, ci95 or 0.0) and not too_far else "not reproduced"
-            said = said or (row.note if verdict == "not reproduced" else "")
+            if verdict == "not reproduced":
+                better = row.rule.more_is_better and value > published
+                said = _joined("better than published", said) if better else said or row.note
+        said = said if value is None else _joined(said, row.remark)
         lines.append(Line(name, row.name, column, row.unit, published, value, ci95, verdict, said))
     return lines
+
+
+def _joined(*said: str) -> str:
+    return "; ".join(part for part in said if part)
 
 
 def _rms_exceeded(row: Row, numbers: Sequence[float | None], measured: Sequence[Measured]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from csisim.runner.interrupts import ctrl_c_waits, end_with_the_parent
 from csisim.runner.work import one_thread_per_process
-from csisim.training.native import due, orders, with_networks
+from csisim.training.native import due, folder, orders, with_networks
 from csisim.training.recipe import Recipe, run_recipe
 
 if TYPE_CHECKING:
@@ -78,11 +78,11 @@ class _Pool:
         """A training that begins as soon as a worker is free."""
         if self.processes is None:
             done: Future = Future()
-            run_recipe(recipe, device=self.device)
+            run_recipe(recipe, folder(), device=self.device)
             done.set_result(None)
             return done
         with ctrl_c_waits():  # the processes started meanwhile never hear of it
-            return self.processes.schedule(run_recipe, args=(recipe,), kwargs={"device": self.device})
+            return self.processes.schedule(run_recipe, args=(recipe, folder()), kwargs={"device": self.device})
 
     def stop(self) -> None:
         """End what is running, at once; it is resumed next time."""

@@ -181,7 +181,7 @@ class _Lane:
         elif scheme.timescale == "single":
             self.count = 1
         elif scheme.timescale == "online":
-            most = self.scenario.clock.frames * scheme.samples_per_frame
+            most = -(-self.scenario.clock.frames // scheme.update_every) * scheme.samples_per_frame
             self.count = most if scheme.memory == "all" else min(most, scheme.memory)
         else:
             self.count = scheme.num_samples

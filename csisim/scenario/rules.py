@@ -21,6 +21,7 @@ from csisim.scenario.memory import physical_memory, readable, working_set
 from csisim.scenario.schema import TIMESCALE_FIELDS, Scenario
 from csisim.scenario.suggest import did_you_mean
 from csisim.scheme import SchemeConfig
+from csisim.training import native
 from csisim.training.data import circumstances
 from csisim.weights import UNTRAINED, Learned, WeightsError, read_header
 
@@ -240,20 +241,24 @@ def every_user_has_a_priority(scenario: Scenario) -> Iterator[Problem]:
 
 
 def weights_fit(scenario: Scenario) -> Iterator[Problem]:
-    """Files of weights that a scheme names are there and made for it."""
-    for index, scheme in enumerate(scenario.schemes):
-        for room in ("estimator", "analog", "digital"):
-            config = getattr(scheme, room)
-            if not isinstance(config, Learned) or config.weights in (None, UNTRAINED) or config.recipe is not None:
+    """Files of weights that a scheme names are there and made for it; recipes that it names can be trained on its link."""
+    rooms = ((index, scheme, room) for index, scheme in enumerate(scenario.schemes) for room in native.ROOMS)
+    learned = [(*place, config) for place in rooms if isinstance(config := getattr(place[1], place[2]), Learned)]
+    named = [item for item in learned if item[-1].weights not in (None, UNTRAINED)]
+    if not named or any(channel_suits_the_antennas(scenario)):
+        return
+    for index, scheme, room, config in named:
+        try:
+            if config.recipe is not None:
+                native.check(scenario, scheme, config.recipe)
                 continue
-            try:
-                need = config.need(circumstances(scenario.system, scenario.channel, scenario.pilots))
-                # what it was trained on is its author's business: a mismatch of statistics is an experiment
-                complaint = None if need is None else replace(need, statistics=None).complaint(read_header(config.weights))
-                if complaint is not None:
-                    yield Problem(_scheme(index, room, "weights"), f"{config.weights}: these weights do not fit: {complaint}")
-            except WeightsError as error:
-                yield Problem(_scheme(index, room, "weights"), str(error))
+            need = config.need(circumstances(scenario.system, scenario.channel, scenario.pilots))
+            # what it was trained on is its author's business: a mismatch of statistics is an experiment
+            complaint = None if need is None else replace(need, statistics=None).complaint(read_header(str(config.weights)))
+            if complaint is not None:
+                yield Problem(_scheme(index, room, "weights"), f"{config.weights}: these weights do not fit: {complaint}")
+        except WeightsError as error:
+            yield Problem(_scheme(index, room, "weights"), str(error))
 
 
 def full_csi_weights_fit(scenario: Scenario) -> Iterator[Problem]:

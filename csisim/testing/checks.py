@@ -9,6 +9,7 @@ Each check raises AssertionError with a sentence that says which promise is brok
 import copy
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -109,7 +110,13 @@ def _sounding(dims: Dims) -> Sounding:
 
 
 def check_codec(codec: Any, dims: Dims = DIMS) -> None:
-    """A codec's report has the length it books, and decoding uses the report alone."""
+    """A codec's report has the length it books, decoding uses the report alone, and what is optional works where it is there.
+
+    Raises
+    ------
+    AssertionError
+        With the promise that is broken.
+    """
     shape = (dims.drops, dims.num_users, dims.num_subcarriers, dims.num_rx_rf, dims.num_rf)
     csi = _draw(shape)
     before = csi.copy()
@@ -134,6 +141,41 @@ def check_codec(codec: Any, dims: Dims = DIMS) -> None:
         error = np.linalg.norm(decoded - csi) ** 2 / np.linalg.norm(csi) ** 2
         _promise(error < 1.0, f"a report says more than silence (NMSE {error:.2g})")
     pickle.dumps(state)
+    if report.num_bits:  # an ideal report holds whatever there is
+        _refuses(codec, np.full_like(csi, np.nan), codec.init(*start), "CSI that is not finite")
+        _refuses(codec, csi[..., :-1], codec.init(*start), "CSI of another shape than announced")
+    if hasattr(codec, "acknowledge"):
+        _check_memory(codec, csi, start)
+    if hasattr(codec, "allow"):
+        booked = [codec.encode(csi, codec.allow(np.full(shape[:2], bits), codec.init(*start)))[0].booked for bits in (0.0, 1e9)]
+        _promise((booked[0] < booked[1]).all(), "allow() makes reports shorter where it allows less")
+
+
+def _refuses(codec: Any, csi: np.ndarray, state: Any, what: str) -> None:
+    try:
+        codec.encode(csi, state)
+    except ValueError:
+        return
+    raise AssertionError(f"encode() refuses {what} with a ValueError (csisim.feedback.report.check_csi)")
+
+
+def _check_memory(codec: Any, csi: np.ndarray, start: tuple[Any, ...]) -> None:
+    """One report is lost, one never sent; the base station makes of the others what the users meant."""
+    _promise(all(hasattr(codec, name) for name in ("sent", "intact")), "who has acknowledge() has sent() and intact() as well")
+    user, station = codec.init(*start), codec.init(*start)
+    everybody = np.ones(csi.shape[:2], bool)
+    for event in ("arrives", "is lost", "arrives", "is not sent", "arrives"):
+        report, user = codec.encode(csi, user)
+        user = codec.sent(everybody & (event != "is not sent"), user)
+        if event == "is not sent":
+            continue
+        arrived = everybody & (event == "arrives")
+        decoded, station = codec.decode(replace(report, arrived=arrived), station)
+        intact = codec.intact(station)
+        _promise(_same(intact, arrived), "intact() says of the last report who can be used: whose arrived, whatever was lost before")
+        user = codec.acknowledge(report, intact, user)
+    error = np.linalg.norm(decoded - csi) ** 2 / np.linalg.norm(csi) ** 2
+    _promise(error < 1.0, f"a report after a lost one says more than silence (NMSE {error:.2g})")
 
 
 def check_analog(designer: Any, dims: Dims = DIMS) -> None:

@@ -148,10 +148,21 @@ def _save(place: Path, schedule: Schedule, work: Stepper, state: _State, best: P
 
     arrays = prefixed("now", work.parameters()) | prefixed("memory", work.memory()) | prefixed("best", best)
     told = {"schedule": schedule.model_dump_json(), "state": json.dumps(vars(state))}
-    place.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = place.with_name(f".{place.name}.{os.getpid()}")
-    unfinished.write_bytes(save({name: np.ascontiguousarray(value) for name, value in arrays.items()}, metadata=told))
-    os.replace(unfinished, place)
+    write_whole(place, save({name: np.ascontiguousarray(value) for name, value in arrays.items()}, metadata=told))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file in one piece, also where another process that trains the same is done and removes the folder meanwhile."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    for again in (True, False):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_bytes(content)
+            os.replace(unfinished, path)
+            return
+        except FileNotFoundError:
+            if not again:
+                raise
 
 
 def _resume(place: Path, schedule: Schedule, work: Stepper) -> tuple[_State, Parameters]:

@@ -4,21 +4,45 @@ Such a recipe says only what it fixes. System, channel, pilots and the settings 
 one recipe serves every cell of a sweep, and a field that the recipe does fix (``link: {system: {snr_db: 10}}``) makes one network serve
 them all. ``start`` lists recipes whose networks it goes on from, on the same link; a recipe that has a start and no stages means the
 networks of that one, on the link as it fixes it. What a training led to is known by the digest of all that it depended on: nothing
-else that lies in the cache is ever taken for it.
+else that lies in the cache is ever taken for it. It lies in a folder of its own there: no component that does not name it finds it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from csisim.training.recipe import TASKS, Recipe
+from pydantic import Field, ValidationError, model_validator
+
+from csisim.errors import CsisimError
+from csisim.registry import Settings
+from csisim.training.recipe import TASKS, Recipe, Stage
 from csisim.weights import RECIPES, Learned, WeightsError, cache_folder, read_header
 
 ROOMS = ("estimator", "analog", "digital")
 #: tasks that never hear pilots: what they lead to is the same whatever pilots a scenario has
 _UNHEARD = {"hybrid", "digital"}
+
+
+class NativeRecipe(Settings):
+    """What a recipe for the links of scenarios says."""
+
+    description: str = Field("", description="free text")
+    seed: int = Field(Recipe.model_fields["seed"].default, ge=0, lt=2**60, description="seed of phases and training data")
+    link: dict[Literal["system", "channel", "pilots", "estimator", "digital"], dict[str, Any]] = Field(
+        default_factory=dict, description="what it fixes of a scenario's link"
+    )
+    start: list[str] = Field(
+        default_factory=list, description="recipes whose networks it goes on from: by name, or YAML files relative to this one"
+    )
+    stages: list[Stage] = Field(default_factory=list, description="trainings, one after the other")
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> "NativeRecipe":
+        if not self.stages and len(self.start) != 1:
+            raise ValueError("it has neither stages nor one recipe to start from")
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +51,7 @@ class Order:
 
     Attributes
     ----------
-    name : str
+    path : path
         Of the recipe.
     fields : dict
         The recipe without its start.
@@ -35,9 +59,14 @@ class Order:
         Trainings that it goes on from.
     """
 
-    name: str
+    path: Path
     fields: dict[str, Any]
     before: "list[Order]"
+
+    @property
+    def name(self) -> str:
+        """Of the recipe."""
+        return self.path.stem
 
     def chain(self) -> "Iterator[Order]":
         """All trainings that it takes, each after those that it goes on from."""
@@ -57,8 +86,13 @@ class Order:
         recipe = self.recipe()
         if recipe is None or (cache_folder() / "unfinished" / recipe.digest).exists():
             return []
-        found = [(len(read_header(path).recipe["stages"]), path) for path in cache_folder().glob(f"*-{recipe.digest[:8]}.safetensors")]
+        found = [(len(read_header(path).recipe["stages"]), path) for path in folder().glob(f"*-{recipe.digest[:8]}.safetensors")]
         return [path for _, path in sorted(found)] if max(found, default=(0,))[0] == len(recipe.stages) else []
+
+
+def folder() -> Path:
+    """Where the weights from such recipes are kept."""
+    return cache_folder() / "native"
 
 
 def orders(scenario: Any, effort: float = 1.0, seed: int = 0) -> dict[tuple[str, str], Order]:
@@ -72,13 +106,33 @@ def orders(scenario: Any, effort: float = 1.0, seed: int = 0) -> dict[tuple[str,
         Factor on the steps of all trainings.
     seed : int
         Added to their seeds.
+
+    Raises
+    ------
+    WeightsError
+        If a recipe cannot be read, or says what makes no sense.
     """
     asked = ((scheme, room, getattr(scheme, room)) for scheme in scenario.schemes for room in ROOMS)
     return {
-        (scheme.name, room): _order(config.recipe, scenario, scheme, effort, seed)
+        (scheme.name, room): _Link(scenario, scheme, effort, seed).order(config.recipe)
         for scheme, room, config in asked
         if isinstance(config, Learned) and config.recipe is not None
     }
+
+
+def check(scenario: Any, scheme: Any, path: Path) -> None:
+    """Look at all trainings that a recipe takes for a scheme, before the first one begins.
+
+    Raises
+    ------
+    WeightsError
+        If a recipe cannot be read, or its tasks or fields are wrong.
+    """
+    for order in _Link(scenario, scheme).order(path).chain():
+        try:
+            Recipe.model_validate(order.fields).check()
+        except CsisimError as error:
+            raise WeightsError(f"{order.path}: {error}") from error
 
 
 def due(wanted: Iterable[Order]) -> dict[str, tuple[Order, Recipe]]:
@@ -111,41 +165,58 @@ def _made_for(order: Order, component: str, config: Learned) -> Path:
     raise WeightsError(f"weights: recipe {order.name} makes nothing for {component} with {config.architecture}")
 
 
-def _order(path: Path, scenario: Any, scheme: Any, effort: float, seed: int, fixed: Mapping[str, Any] | None = None) -> Order:
-    """The order of a recipe, on a link of which those that go on from it have ``fixed`` a part."""
-    document = {**_read(path)}
-    link = _merged(document.pop("link", {}), fixed or {})
-    before = [_order(RECIPES / f"{name}.yaml", scenario, scheme, effort, seed, link) for name in document.pop("start", [])]
-    if "stages" not in document:
-        (same,) = before
-        return same
-    own = _link_of(scenario, scheme, {stage["task"] for stage in document["stages"]})
-    document["stages"] = [_longer(stage, effort) for stage in document["stages"]]
-    document["seed"] = document.get("seed", Recipe.model_fields["seed"].default) + seed
-    document["link"] = _merged(own, {name: value for name, value in link.items() if name in own})
-    return Order(path.stem, document, before)
+@dataclass(frozen=True, eq=False)
+class _Link:
+    """The link of a scheme in a scenario, and how its networks are trained beside what recipes say."""
+
+    scenario: Any
+    scheme: Any
+    effort: float = 1.0
+    seed: int = 0
+
+    def order(self, path: Path, fixed: Mapping[str, Any] | None = None, after: tuple[Path, ...] = ()) -> Order:
+        """The order of a recipe, on a link of which those ``after`` it, that go on from it, have ``fixed`` a part."""
+        if path in after:
+            raise WeightsError(f"{path}: start: it goes on from itself")
+        recipe = _parsed(path, _text(path))
+        link = _merged(recipe.link, fixed or {})
+        places = [(path.parent / name).resolve() if name.endswith(".yaml") else RECIPES / f"{name}.yaml" for name in recipe.start]
+        before = [self.order(place, link, (*after, path)) for place in places]
+        if not recipe.stages:
+            (same,) = before
+            return same
+        try:
+            own = self._known({stage.task for stage in recipe.stages})
+        except CsisimError as error:
+            raise WeightsError(f"{path}: {error}") from error
+        fields = {
+            "description": recipe.description,
+            "seed": recipe.seed + self.seed,
+            "link": _merged(own, {name: value for name, value in link.items() if name in own}),
+            "stages": [self._longer(stage) for stage in recipe.stages],
+        }
+        return Order(path, fields, before)
+
+    def _known(self, tasks: set[str]) -> dict[str, Any]:
+        """What a recipe with such tasks can learn of the link; how the channel evolves from slot to slot no training sees."""
+        scenario = self.scenario
+        link = {"system": scenario.system.model_dump(mode="json"), "channel": scenario.channel.model_dump(mode="json", exclude={"fading"})}
+        if not tasks <= _UNHEARD:
+            link["pilots"] = scenario.pilots.model_dump(mode="json") | {"length": scenario.pilot_length}
+        fields = {name: field for task in tasks for name, field in _task(task).Config.model_fields.items()}
+        for room in ("digital", "estimator"):
+            if room in fields:
+                usual, own = fields[room].get_default(call_default_factory=True), getattr(self.scheme, room)
+                known = (own if isinstance(own, type(usual)) else usual).model_dump(mode="json", exclude={"weights", "budget_s"})
+                link[room] = known | ({"training": "separate"} if "training" in known else {})  # the task says for what
+        return link
+
+    def _longer(self, stage: Stage) -> dict[str, Any]:
+        told = stage.model_dump(mode="json")
+        return {**told, "schedule": told["schedule"] | {"steps": max(1, round(self.effort * stage.schedule.steps))}}
 
 
-def _link_of(scenario: Any, scheme: Any, tasks: set[str]) -> dict[str, Any]:
-    """What a recipe with such tasks can learn of a scheme's link; how the channel evolves from slot to slot no training sees."""
-    link = {"system": scenario.system.model_dump(mode="json"), "channel": scenario.channel.model_dump(mode="json", exclude={"fading"})}
-    if not tasks <= _UNHEARD:
-        link["pilots"] = scenario.pilots.model_dump(mode="json") | {"length": scenario.pilot_length}
-    fields = {name: field for task in tasks for name, field in _task(task).Config.model_fields.items()}
-    for room in ("digital", "estimator"):
-        if room in fields:
-            usual, own = fields[room].get_default(call_default_factory=True), getattr(scheme, room)
-            known = (own if isinstance(own, type(usual)) else usual).model_dump(mode="json", exclude={"weights", "budget_s"})
-            link[room] = known | ({"training": "separate"} if "training" in known else {})  # the task says for what
-    return link
-
-
-def _longer(stage: Mapping[str, Any], effort: float) -> dict[str, Any]:
-    schedule = dict(stage["schedule"])
-    return {**stage, "schedule": schedule | {"steps": max(1, round(effort * schedule["steps"]))}}
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(base: Mapping[Any, Any], over: Mapping[Any, Any]) -> dict[str, Any]:
     """Nested mappings, ``over`` where both say something."""
     both = {name: _merged(base[name], over[name]) for name in base.keys() & over.keys() if isinstance(over[name], Mapping)}
     return {**base, **over, **both}
@@ -160,14 +231,23 @@ def _task(name: str) -> Any:
     return getattr(import_module(module), kind)
 
 
-@cache
-def _read(path: Path) -> dict[str, Any]:
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{path}: not a recipe ({error})") from error
+
+
+@lru_cache(maxsize=256)  # every cell of a sweep asks; whoever changes a file changes its text
+def _parsed(path: Path, text: str) -> NativeRecipe:
     import yaml
 
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        return NativeRecipe.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
         raise WeightsError(f"{path}: not a recipe ({' '.join(str(error).split())})") from error
-    if not isinstance(document, dict) or not (document.get("stages") or len(document.get("start", [])) == 1):
-        raise WeightsError(f"{path}: not a recipe: it has neither stages nor one recipe to start from")
-    return document
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "[key]")
+        told = f"{place}: {first['msg']}" if place else f"not a recipe: {first['msg'].removeprefix('Value error, ')}"
+        raise WeightsError(f"{path}: {told}") from error

@@ -20,7 +20,7 @@ from csisim.errors import CsisimError
 from csisim.registry import Settings
 from csisim.training.base import Parameters, Product, Progress, Schedule, Trained, prefixed
 from csisim.training.data import LinkSettings
-from csisim.training.loop import train
+from csisim.training.loop import train, write_whole
 from csisim.weights import Header, cache_folder
 
 #: task -> "module:Class"; the class is built as ``Class(config, start, seed)`` from its ``Config``
@@ -181,6 +181,8 @@ def read_recipe(name: str, sets: Iterable[str] = ()) -> Recipe:
 
     path = PACKAGED / f"{name}.yaml" if "/" not in name and not name.endswith((".yaml", ".yml")) else Path(name)
     if not path.is_file():
+        if path.parent == PACKAGED and (weights.RECIPES / path.name).is_file():
+            raise CsisimError(f"{name}: it is trained for a scenario that names it in `weights`: csisim train SCENARIO")
         packaged = ", ".join(sorted(file.stem for file in PACKAGED.glob("*.yaml")))
         raise CsisimError(f"{name}: no such recipe; packaged ones: {packaged}, others by their path")
     try:
@@ -312,20 +314,18 @@ def _write_finished(path: Path, result: Trained) -> None:
     from safetensors.numpy import save
 
     told = {"numbers": json.dumps({name: getattr(result, name) for name in _NUMBERS})}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_bytes(save({name: np.ascontiguousarray(value) for name, value in result.parameters.items()}, metadata=told))
-    unfinished.replace(path)
+    write_whole(path, save({name: np.ascontiguousarray(value) for name, value in result.parameters.items()}, metadata=told))
 
 
 def _read_finished(path: Path) -> Trained | None:
     from safetensors import safe_open
 
-    if not path.exists():
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return Trained(parameters, **json.loads(file.metadata()["numbers"]))
+    except FileNotFoundError:
         return None
-    with safe_open(str(path), framework="numpy") as file:
-        parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return Trained(parameters, **json.loads(file.metadata()["numbers"]))
 
 
 def _header(recipe: Recipe, index: int, product: Product, result: Trained, score: dict[str, Any], behind: str) -> Header:

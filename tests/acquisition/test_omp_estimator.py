@@ -5,7 +5,7 @@ import pytest
 
 from csisim.acquisition.base import Sounding
 from csisim.acquisition.ls import least_squares_mse
-from csisim.acquisition.omp import OmpEstimator, OmpEstimatorConfig, angular_dictionary
+from csisim.acquisition.omp import OmpEstimator, OmpEstimatorConfig, angular_dictionary, unit_norm
 from csisim.acquisition.pilots import PilotConfig, pilot_matrix
 from csisim.phy.arrays import CrossPolarised, Ula, Upa
 from csisim.phy.linalg import adjoint
@@ -113,3 +113,12 @@ def test_the_dictionary_has_what_the_array_sees(array):
 def test_it_needs_its_beams():
     with pytest.raises(ValueError, match="beams"):
         OmpEstimator(OmpEstimatorConfig()).init(np.eye(T)[None], 0.1)
+
+
+def test_a_users_directions_are_its_own():
+    """Whether its beams see a direction is no matter of how much others see."""
+    rng = np.random.default_rng(6)
+    vectors = complex_normal(rng, (2, 1, 3, 8), np.complex128)
+    loud = vectors * np.array([1.0, 1e6])[:, None, None, None]
+    np.testing.assert_allclose(unit_norm(loud, -2), unit_norm(vectors, -2))
+    np.testing.assert_array_equal(unit_norm(vectors * np.array([1.0, 0.0])[:, None, None, None], -2)[1], 0)

@@ -29,7 +29,7 @@ def small(axis="snr_db", at=(0.0, 10.0)):
     return by_scenario(
         "a small table",
         ("low", "high"),
-        (Row("perfect", "nat/s/Hz", (1000.0, 0.1), Rule(relative=0.5, at_least=True)), perfect.nats()),
+        (Row("perfect", "nat/s/Hz", (1000.0, 14.0), Rule(relative=0.2)), perfect.nats()),
         (Row("perfect, bits", "bit/s/Hz"), perfect),
         (Row("rls", "% of perfect"), rls.share(perfect)),
         (Row("bits", "bit/user"), Of("small", "rls", "snr_db", (0.0, 10.0), metric="signaling_bits")),

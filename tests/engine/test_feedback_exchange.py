@@ -8,6 +8,7 @@ from scipy.stats import t as student
 
 from csisim.engine.link import FeedbackLink
 from csisim.feedback.exchange import Exchange
+from csisim.scheme import Scheme
 
 FAST = {"slot_s": 0.125e-3, "slots_per_frame": 4, "symbols_per_slot": 256}
 DIFFERENTIAL = {"kind": "differential", "inner": {"kind": "lloyd_max", "bits": 2}}
@@ -106,6 +107,44 @@ def test_prediction_begins_anew_with_new_beams(run, scheme):
     configs = [scheme(n, "online", codec=c, **online) for n, c in (("diff", DIFFERENTIAL), ("plain", DIFFERENTIAL["inner"]))]
     out = run(*configs, duplex="fdd", feedback=feedback, drops=8, clock={"frames": 4, "superframes": 2})
     assert np.nanmean(out["diff"]["nmse_csi"]) < 1.1 * np.nanmean(out["plain"]["nmse_csi"])
+
+
+def test_prediction_pays_under_a_budget(run, scheme):
+    """Reports far apart, as a small budget has them, still build on each other."""
+    setting = {"channel": {"fading": {"kind": "ar1", "correlation": 0.999}}, "clock": {"frames": 24}, "duplex": "fdd", "drops": 4}
+    codecs = {"plain": DIFFERENTIAL["inner"], "predicted": DIFFERENTIAL}
+    schemes = [scheme(name, codec=codec, analog="ports", combiner_csi="true_channel") for name, codec in codecs.items()]
+    out = run(*schemes, system=PORTS, feedback={"budget_bits": 600, "delay_slots": 1}, **setting)
+    gaps = np.diff(np.flatnonzero(out["predicted"]["feedback_bits"][:96]))
+    assert gaps.min() > 15
+    plain, predicted = (out[name]["nmse_csi"][out[name]["slot"] > 1] for name in codecs)
+    assert np.nanmean(predicted) < 0.8 * np.nanmean(plain)
+
+
+def test_a_budget_leaves_reports_in_step_with_the_beams(run, scheme):
+    """New beams in every slot, reports of different length: a drop's users report through the same beams, or none would be used."""
+    single = scheme(timescale="single", analog="svd_phases", codec="type2")
+    out = run(single, duplex="fdd", system=PORTS | {"num_users": 4}, feedback={"budget_bits": 900}, clock={"frames": 24})["s"]
+    age = out["csi_age_slots"].reshape(2, -1)
+    assert np.nanmean(age[:, -24:]) < 1.5 * np.nanmean(age[:, 24:48])
+    assert np.nanmax(age) < 16
+
+
+@pytest.mark.parametrize("codec", ["lloyd_max", DIFFERENTIAL], ids=str)
+def test_what_never_completes_is_not_kept(run, scheme, monkeypatch, codec):
+    """New beams in every slot and hardly a drop whose reports all arrive: only what serves or is under way is remembered."""
+    kept = []
+    original = Scheme.receive
+
+    def receive(self, sent, arrived):
+        original(self, sent, arrived)
+        kept.append(max(len(self.beams), len(self.known), len(self.exchange._station)))
+
+    monkeypatch.setattr(Scheme, "receive", receive)
+    out = run(scheme(timescale="single", analog="svd_phases", codec=codec), duplex="fdd", feedback={"loss": 0.9, "delay_slots": 2},
+              clock={"frames": 10})["s"]  # fmt: skip
+    assert max(kept) <= 2 + 3  # drops, the present beams, and those with reports under way
+    assert np.nanmax(out["csi_age_slots"]) > 5
 
 
 class Harmed(FeedbackLink):

@@ -41,8 +41,9 @@ def test_every_user_takes_the_longest_rung_it_can_afford():
     np.testing.assert_array_equal(value[1, 0], alone.decode(single, inner)[0][1, 0])
 
 
-def test_without_a_budget_it_is_the_last_rung():
-    codec, h = make(), channel()
+@pytest.mark.parametrize("ladder", [LADDER, LADDER[::-1]], ids=["up", "down"])
+def test_without_a_budget_it_is_the_longest_rung(ladder):
+    codec, h = make(ladder), channel()
     report, _ = codec.encode(h, codec.init(SHAPE, h.dtype))
     assert (report.booked == LENGTHS[2]).all()
 
@@ -68,12 +69,12 @@ def test_what_makes_no_ladder(ladder):
 
 
 def test_a_budget_is_spent_evenly_and_never_exceeded():
-    budget = Budget(100, 10, (1, 2))
-    lengths = np.array([[30, 10]])
-    sent = np.concatenate([budget.spend(lengths) for _ in range(10)])
-    np.testing.assert_array_equal(np.flatnonzero(sent[:, 0]), [0, 3, 6])  # a fourth would be 120
+    budget = Budget(100, 10, (2, 2))
+    lengths = np.array([[30, 30], [10, 10]])
+    sent = np.stack([budget.spend(lengths) for _ in range(10)])
+    np.testing.assert_array_equal(np.flatnonzero(sent[:, 0, 0]), [0, 3, 6])  # a fourth would be 120
     assert sent[:, 1].all()
-    assert (budget.spent == [[90, 100]]).all()
+    assert (budget.spent == [[90, 90], [100, 100]]).all()
     budget.refill()
     assert budget.spend(lengths).all()
 
@@ -83,3 +84,11 @@ def test_what_is_left_is_shared_by_the_reports_to_come():
     assert budget.share == 25
     budget.spend(np.array([[10]]))
     assert budget.share == 30
+
+
+def test_a_drops_users_send_together():
+    """Beams are of use only when all users' reports through them are there, however long each is."""
+    budget = Budget(100, 10, (1, 2))
+    sent = np.concatenate([budget.spend(np.array([[30, 10]])) for _ in range(10)])
+    np.testing.assert_array_equal(sent[:, 0], sent[:, 1])
+    assert (budget.spent == [[90, 30]]).all()

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from csisim.feedback.differential import Differential, checksum
-from csisim.feedback.report import Report
+from csisim.feedback.report import CsiError, Report
 from csisim.random import complex_normal
 from csisim.registry import build, configure
 from csisim.testing import check_codec
@@ -134,7 +134,7 @@ def test_any_damage_ends_with_the_next_intact_report():
 
 def test_the_checksum_is_crc_16():
     text = np.frombuffer(b"123456789", np.uint8)
-    assert np.packbits(checksum(np.unpackbits(text))).tobytes().hex() == "31c3"  # CRC-16/XMODEM's check value
+    assert np.packbits(1 - checksum(np.unpackbits(text)[::-1])).tobytes().hex() == "31c3"  # CRC-16/XMODEM's check value
     rng = np.random.default_rng(0)
     bits = rng.integers(0, 2, 300).astype(np.uint8)
     for _ in range(50):
@@ -157,3 +157,58 @@ def test_the_bits_are_the_header_and_the_inner_report():
 def test_what_cannot_be_inside(inner):
     with pytest.raises(ValidationError, match="differential:"):
         configure("codec", {"kind": "differential", "inner": inner})
+
+
+def test_a_users_bits_are_its_own():
+    """Whatever the length of the others' strings: zeros that fill up its own count for nothing."""
+    ladder = [{"kind": "lloyd_max", "bits": bits} for bits in (1, 6)]
+    codec, h = make(inner={"kind": "adaptive", "ladder": ladder}), next(fading(1, 1.0))
+    short = np.zeros(SHAPE[:2])
+    mixed = np.where(np.arange(SHAPE[1]) == 0, short, 1e6)
+    one, other = (codec.encode(h, codec.allow(bits, codec.init(SHAPE, h.dtype)))[0] for bits in (short, mixed))
+    assert other.payload.shape[-1] > one.payload.shape[-1]
+    np.testing.assert_array_equal(other.payload[:, 0, : one.payload.shape[-1]], one.payload[:, 0])
+    assert not other.payload[:, 0, one.payload.shape[-1] :].any()
+
+
+def test_a_string_of_zeros_is_damaged():
+    codec, h = make(), next(fading(1, 1.0))
+    report, _ = codec.encode(h, codec.init(SHAPE, h.dtype))
+    nothing = Report(np.zeros_like(report.payload), report.num_bits, number=report.number)
+    assert not codec.intact(codec.decode(nothing, codec.init(SHAPE, h.dtype))[1]).any()
+
+
+@pytest.mark.parametrize("bad", ["not finite", "shape"])
+def test_what_is_no_channel_is_refused(bad):
+    codec, h = make(), next(fading(1, 1.0))
+    state = codec.init(SHAPE, h.dtype)
+    h = np.full_like(h, np.nan) if bad == "not finite" else h[..., :-1]
+    with pytest.raises(CsiError, match=bad):
+        codec.encode(h, state)
+
+
+@pytest.mark.parametrize("delay", [0, 2])
+def test_slots_without_a_report_age_nothing(delay):
+    """Users who send in every fifth and in every seventh slot only, far beyond a window of slots apart, still predict."""
+    codec = make(window=4)
+    user, station = (codec.init(SHAPE, np.dtype(np.complex128)) for _ in range(2))
+    h, flying, error = next(fading(1, 1.0)), [], np.full(SHAPE[:2], np.inf)
+    for slot in range(60):
+        senders = np.where(np.arange(SHAPE[1]) == 0, slot % 5 == 0, slot % 7 == 0) & everybody()
+        report, user = codec.encode(h, user)
+        user = codec.sent(senders, user)
+        flying.append((report, senders))
+        if slot < delay:
+            continue
+        report, senders = flying.pop(0)
+        if not senders.any():
+            continue
+        report = Report(report.payload, report.num_bits, arrived=senders, number=report.number)
+        value, station = codec.decode(report, station)
+        np.testing.assert_array_equal(codec.intact(station), senders)
+        user = codec.acknowledge(report, senders, user)
+        now = np.sum(np.abs(value - h) ** 2, axis=(2, 3, 4)) / np.sum(np.abs(h) ** 2, axis=(2, 3, 4))
+        error = np.where(senders, now, error)
+    assert (error < 1e-3).all()
+    assert len(station.history) <= 4
+    assert len(user.history) <= delay

@@ -23,8 +23,19 @@ def test_its_interval_counts_as_nearness():
     assert line.deviation == pytest.approx(0.05)
 
 
-def test_better_than_published_is_as_good_where_the_rule_says_so():
-    assert verdicts(Row("r", "s", (10.0, 10.0), Rule(points=0.2, at_least=True)), 20.0, 9.7) == ["reproduced", "not reproduced"]
+def test_better_than_published_is_not_reproduced_and_says_so():
+    row = Row("r", "s", (10.0, 10.0), Rule(points=0.2, more_is_better=True), note="too few steps")
+    better, worse = judge("t", TABLE, row, [Measured(20.0, 0.0, "so is ZF"), Measured(9.7, 0.0)])
+    assert (better.verdict, better.note) == ("not reproduced", "better than published; so is ZF")
+    assert (worse.verdict, worse.note) == ("not reproduced", "too few steps")
+    assert [line.note for line in judge("t", TABLE, row, [Measured(10.1, 0.0), Measured(20.0, 0.0)])] == ["", "better than published"]
+
+
+def test_a_remark_stands_beside_every_measured_value():
+    row = Row("r", "s", (10.0, 10.0), Rule(points=0.2, more_is_better=True), skipped="too long", remark="so is RLS")
+    near, better = judge("t", TABLE, row, [Measured(10.0, 0.0), Measured(20.0, 0.0)])
+    assert (near.verdict, near.note, better.note) == ("reproduced", "so is RLS", "better than published; so is RLS")
+    assert [line.note for line in judge("t", TABLE, row, None)] == ["too long", "too long"]
 
 
 def test_a_row_whose_rms_is_too_large_holds_nowhere():

@@ -8,8 +8,9 @@ import pytest
 from csisim.cli.shipped import shipped
 from csisim.papers import kang2022_figures, networks
 from csisim.papers import kang2022_speed as speed
-from csisim.papers.base import Conditions, reproduce
+from csisim.papers.base import Conditions, Measured, judge, reproduce
 from csisim.papers.kang2022 import TABLES
+from csisim.scenario.load import load_scenario
 
 QUICK = Conditions("quick", lambda _: None, Path(), shipped() / "papers", 1)
 
@@ -35,11 +36,14 @@ def test_every_time_of_table5_is_measured_and_set_beside_the_published_one(monke
     whole = TABLES["table5"]
     column = replace(whole, columns=whole.columns[:1], rows=tuple(replace(row, published=row.published[:1]) for row in whole.rows))
     first = {(line.row, line.unit): line for line in reproduce("table5", column, QUICK)}
-    unknown = {line.row for line in first.values() if line.measured is None}
+    unknown = {line.row for line in first.values() if line.measured is None and line.published is None}
     assert unknown == {f"RLS-SSCA / joint, equal rate, {length} pilots" for length in (80, 16)}
     assert all(line.measured > 0 for line in first.values() if line.measured is not None)
-    assert first["joint", "min training"].published == 46.82
-    assert first["joint", "s testing"].published == 0.26
+    assert first["joint, published", "min training"].published == 46.82
+    assert first["joint, published", "s testing"].published == 0.26
+    assert {line.verdict for line in first.values() if line.row.endswith("published")} == {"not run"}  # another machine's
+    judged = [line.row for line in first.values() if line.verdict in ("reproduced", "not reproduced")]
+    assert judged == ["RLS-SSCA in array operations / joint"]
 
 
 def test_sca_in_array_operations_designs_the_same_precoders():
@@ -57,7 +61,31 @@ def test_sca_stops_as_soon_as_it_has_the_wanted_rate(monkeypatch):
     assert rates[0] < rates[1]
     found = speed._ratio((8, 2), 80, channel, rates[1], 1.0)
     assert "after 3 iterations" in found.note or "after 2 iterations" in found.note
-    assert "after 70 iterations" in speed._ratio((8, 2), 80, channel, 1e9, 1.0).note
+    assert found.value > 0
+    never = speed._ratio((8, 2), 80, channel, 1e9, 1.0)
+    assert never.value is None  # no rate is equal, so no ratio either
+    assert "never gets there" in never.note
+    assert "after 70 iterations" in never.note
+
+
+def test_figure_18_compares_the_last_frames_and_says_what_the_start_is_worth():
+    scenario = load_scenario(shipped() / "papers" / "kang2022_fig18.yaml").scenario
+    assert scenario.evaluation.last_frames < scenario.clock.frames / 2
+    schemes = {scheme.name: scheme for scheme in scenario.schemes}
+    behind, joint, rls = (schemes[name] for name in ("rls_trained_phases", "online_joint", "online_rls_ssca"))
+    assert (behind.analog.weights, behind.analog.steps) == (joint.analog.weights, 0)
+    assert (behind.estimator, behind.digital) == (rls.estimator, rls.digital)
+    compared = TABLES["fig18"].source.rows["joint, share of RLS, trained phases"]
+    assert (compared.scheme, compared.over.scheme) == ("online_joint", "rls_trained_phases")
+
+
+def test_rows_of_eq4_say_whose_the_gain_is():
+    rows = [row for row in TABLES["table1"].rows if row.name.endswith("eq. (4)") and row.published]
+    assert len(rows) == 2
+    for row in rows:
+        assert all(
+            "RLS with the same" in line.note for line in judge("table1", TABLES["table1"], row, [Measured(v) for v in row.published])
+        )
 
 
 def test_the_learning_curve_begins_where_the_networks_were(monkeypatch):

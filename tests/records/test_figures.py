@@ -12,10 +12,12 @@ from csisim import load
 from csisim.errors import CsisimError
 from csisim.records.figures import KINDS, Results, plots, render, render_all, write
 from csisim.records.figures.data import paired_ratio
+from csisim.records.figures.feedback import labels
 from csisim.records.figures.style import RC, _wrapped, draw, typeset_in
 from csisim.records.summary import merge_replicas
 from csisim.registry import configure
 from csisim.scenario.schema import Plot, Sweep
+from csisim.scheme import SchemeConfig
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +196,18 @@ def test_rate_vs_bits_of_reports_has_a_series_per_codec(results):
     (cell,) = results.points()[results.points()["scheme"] == first].to_dict("records")
     assert shown["sum_rate_bps_hz"] == cell["sum_rate_bps_hz_mean"]
     assert shown["high"] - shown["sum_rate_bps_hz"] == pytest.approx(cell["sum_rate_bps_hz_ci95"])
+
+
+def test_series_that_would_have_one_name_stay_apart():
+    """Two analog stages whose schemes' names begin alike: neither is part of the other's line."""
+    schemes = [
+        SchemeConfig.model_validate({"name": f"a_{i}", "timescale": "offline", "analog": analog, "digital": "rzf",
+                                     "codec": {"kind": "lloyd_max", "bits": i}})
+        for i, analog in enumerate(["random", "random", "ports", "ports"], 1)
+    ]  # fmt: skip
+    assert labels(schemes) == {f"a_{i}": f"a_{i}" for i in range(1, 5)}
+    apart = [scheme.model_copy(update={"name": f"{scheme.analog.kind}_{i}"}) for i, scheme in enumerate(schemes)]
+    assert set(labels(apart).values()) == {"random", "ports"}
 
 
 def test_rate_vs_bits_of_reports_has_a_panel_per_value(results):

@@ -104,6 +104,14 @@ def test_a_rule_refuses_what_it_is_about(name, refusal):
 @pytest.mark.parametrize(
     ("edits", "words"),
     [
+        ([off(digital="{kind: hbdun, weights: nothing.yaml}")], "nothing.yaml: not a recipe ("),
+        (
+            [
+                off(digital="{kind: hbdun, weights: kang2022_phases}"),
+                ("kind: mmwave_clusters\n  fading: {kind: ar1, correlation: 0.9}", "kind: trace"),
+            ],
+            "channel.file: cost2100_indoor",
+        ),
         ([("num_rx: 8", "num_rx: 1")], "system.num_rx_rf: 2 RF chains for 1 receive antennas"),
         ([off(estimator="rls", analog="random", num_samples=4)], "schemes.off.num_samples: random looks at no sample (num_samples: 0)"),
         (

@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from csisim import testing
+from csisim.feedback.differential import Differential
+from csisim.feedback.lloyd_max import LloydMax
 from csisim.phy.dims import Dims
 from csisim.registry import TABLE, component, configure
 from csisim.testing.checks import DIMS
@@ -61,9 +64,43 @@ def test_a_broken_component_is_told_which_promise_it_breaks():
         single_user = False
 
         def design(self, channel, noise_power, power, num_streams):
-            import numpy as np
-
             return np.ones((*channel.shape[:3], channel.shape[-1], num_streams), dtype=complex), None
 
     with pytest.raises(AssertionError, match="power constraint"):
         testing.check_digital(Loud())
+
+
+def codec(base="lloyd_max", **methods):
+    """A shipped codec with some methods spoiled."""
+    shipped = {"lloyd_max": {"kind": "lloyd_max"}, "differential": {"kind": "differential", "inner": "lloyd_max"},
+               "adaptive": {"kind": "adaptive", "ladder": [{"kind": "lloyd_max", "bits": bits} for bits in (1, 4)]}}[base]  # fmt: skip
+    config = configure("codec", shipped)
+    return type("Spoiled", (component("codec", base),), methods)(config)
+
+
+@pytest.mark.parametrize("base", ["lloyd_max", "differential", "adaptive"])
+def test_what_is_optional_in_a_codec_is_checked_where_it_is_there(base):
+    testing.check_codec(codec(base))
+
+
+def _rash(self, report, intact, state):
+    """Builds on whatever was sent."""
+    return Differential.acknowledge(self, report, np.ones_like(intact), state)
+
+
+def _gullible(self, csi, state):
+    return LloydMax.encode(self, np.nan_to_num(csi), state)
+
+
+@pytest.mark.parametrize(
+    ("broken", "promise"),
+    [
+        (codec("differential", acknowledge=_rash), "intact"),
+        (codec("adaptive", allow=lambda self, bits, state: state), "shorter"),
+        (codec("lloyd_max", encode=_gullible), "not finite"),
+    ],
+    ids=["acknowledge", "allow", "encode"],
+)
+def test_a_broken_codec_is_told_which_promise_it_breaks(broken, promise):
+    with pytest.raises(AssertionError, match=promise):
+        testing.check_codec(broken)

@@ -221,3 +221,15 @@ def test_what_cannot_be_trained_is_told():
 def test_a_trace_trains_too():
     one = task(images="cost2100_indoor", drops=100)
     assert (len(one.train), len(one.validation)) == (100, 11)
+
+
+@pytest.mark.parametrize("kind", ["csinet_res", "csi_l2o"])
+def test_a_linear_start_needs_enough_drops(kind):
+    with pytest.raises(CsisimError, match="linear_start needs 64 drops"):
+        task(drops=50, codec={"kind": kind, "delays": 8, "reduction": 4})
+    assert len(task(drops=50, codec={"kind": kind, "delays": 8, "reduction": 4}, linear_start=False).train) == 50
+
+
+def test_a_code_of_one_number_is_refused():
+    with pytest.raises(CsisimError, match="even"):
+        task(codec={"kind": "csinet_res", "delays": 8, "reduction": 512})

@@ -1,20 +1,25 @@
 """Networks that a scenario has trained for its own link, by recipes that its components name."""
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from csisim import weights
-from csisim.cli.train import train
+from csisim.cli import main
+from csisim.engine.cell import run_cell
 from csisim.errors import CsisimError
 from csisim.runner.networks import train_networks
 from csisim.runner.sweep import run_sweep
 from csisim.scenario.load import load_scenario
 from csisim.training import native
+from csisim.training.base import Schedule
 from csisim.training.native import due, orders, with_networks
 from csisim.training.recipe import Recipe, run_recipe
+from csisim.training.supply import missing
 from csisim.weights import WeightsError, read_header
 
 SYSTEM = {"num_tx": 16, "num_rf": 4, "num_rx": 8, "num_rx_rf": 2, "num_users": 2, "num_streams": 2, "snr_db": 10.0}
@@ -88,7 +93,7 @@ def test_nothing_else_in_the_cache_is_taken_for_it(tmp_path):
     loaded = scenario(tmp_path)
     (order, *_) = orders(loaded.cells[0].scenario).values()
     like = Recipe.model_validate({**order.before[0].fields, "seed": 8})
-    run_recipe(like)
+    run_recipe(like, native.folder())
     assert len(due([order])) == 1  # phases of another seed are not these
     assert with_networks(loaded.cells[0].scenario) is loaded.cells[0].scenario
 
@@ -97,7 +102,7 @@ def test_what_does_not_hear_pilots_is_trained_once_for_all_of_them_and_so_is_wha
     cells = scenario(tmp_path, {"pilots.length": [4, 6], "system.snr_db": [0.0, 10.0]}).cells
     wanted = [order for cell in cells for order in orders(cell.scenario).values()]
     assert [order.name for order, _ in due(wanted).values()] == ["phases"]
-    run_recipe(next(recipe for _, recipe in due(wanted).values()))
+    run_recipe(next(recipe for _, recipe in due(wanted).values()), native.folder())
     assert sorted(recipe.link["pilots"]["length"] for _, recipe in due(wanted).values()) == [4, 6]
 
 
@@ -109,7 +114,7 @@ def test_a_training_that_was_killed_between_two_stages_is_not_done(tmp_path, cac
     (cache / "unfinished" / order.recipe().digest).mkdir()  # the last stage's files are written one after the other
     assert not order.files()
     (cache / "unfinished" / order.recipe().digest).rmdir()
-    for path in cache.glob("*-joint-*"):
+    for path in (cache / "native").glob("*-joint-*"):
         path.unlink()
     assert not order.files()
     assert len(due([order])) == 1
@@ -135,6 +140,23 @@ def test_processes_lead_to_the_same_weights_as_this_one(tmp_path, cache):
     assert all((one[name] == other[name]).all() for one, other in zip(here, there, strict=True) for name in one)
 
 
+def test_another_process_may_end_the_same_training_first(tmp_path, monkeypatch):
+    loaded, write, others = scenario(tmp_path, weights="phases", training="separate", estimator="ls"), Path.write_bytes, []
+
+    def meanwhile(path, content):
+        write(path, content)
+        if "unfinished" in path.parts and not others:
+            others.append(None)
+            with monkeypatch.context() as other:
+                other.setattr(os, "getpid", lambda: 2**22 + 1)
+                others[0] = [weights.read(file)[1] for file in files(train_networks(loaded, 1))[0]]  # removes what is unfinished
+
+    monkeypatch.setattr(Path, "write_bytes", meanwhile)
+    this = [weights.read(file)[1] for file in files(train_networks(loaded, 1))[0]]
+    assert len(this) == 2
+    assert all((one[name] == other[name]).all() for one, other in zip(this, others[0], strict=True) for name in one)
+
+
 def test_a_sweep_trains_first_and_its_records_know_the_weights(tmp_path):
     loaded, told = scenario(tmp_path), []
     assert run_sweep(loaded, tmp_path / "r", say=told.append).computed == 1
@@ -152,12 +174,89 @@ def test_black_boxes_run_behind_phases_that_came_with_other_layers(tmp_path):
     assert (result.computed, result.failed) == (1, 0)
 
 
-def test_csisim_train_makes_them(tmp_path):
+def test_who_names_no_recipe_does_not_find_its_networks(tmp_path):
+    train_networks(scenario(tmp_path), 1)
+    (unnamed,) = scenario(tmp_path, weights=None).cells
+    assert len(missing(unnamed.scenario)) == 3
+
+
+def csisim(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_csisim_train_makes_them_and_tells_where_they_are(tmp_path, cache):
     scenario(tmp_path, weights="phases", training="separate", estimator="ls")
-    first, again = (CliRunner().invoke(train, [str(tmp_path / "s.yaml")]) for _ in range(2))
+    first, again = (csisim("train", tmp_path / "s.yaml") for _ in range(2))
     assert first.exit_code == again.exit_code == 0
     assert first.stderr == "training phases for 4 RF chains, 2 users\n"
+    written = sorted((cache / "native").glob("*.safetensors"))
+    assert len(written) == 2
+    assert sorted(line.split("  untrained ")[0] for line in first.stdout.splitlines()) == [str(path) for path in written]
     assert again.stderr.endswith("all weights are there\n")
+    assert again.stdout == ""
+
+
+def test_csisim_train_adds_a_seed_and_refuses_what_it_cannot_do_for_them(tmp_path, cache):
+    scenario(tmp_path, weights="phases", training="separate", estimator="ls")
+    for option in (("-o", tmp_path / "out"), ("--budget", "1m")):
+        refused = csisim("train", tmp_path / "s.yaml", *option)
+        assert refused.exit_code == 2
+        assert "-o and --budget: networks by recipes in `weights` are kept in the cache" in refused.stderr
+    assert not cache.exists()
+    seeded = csisim("train", tmp_path / "s.yaml", "--seed", "3", "-q")
+    assert {read_header(path).seed for path in seeded.stdout.split()} == {Recipe.model_fields["seed"].default + 3}
+    assert seeded.stderr == ""
+    assert csisim("train", tmp_path / "s.yaml").stdout != ""  # those of another seed are not these
+
+
+def test_a_recipe_goes_on_from_another_beside_it(tmp_path):
+    (tmp_path / "first.yaml").write_text(yaml.safe_dump(RECIPES["phases"]))
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(RECIPES["pair"] | {"start": ["first.yaml"]}))
+    (cell,) = scenario(tmp_path, weights=str(tmp_path / "own.yaml")).cells
+    order = orders(cell.scenario)["net", "digital"]
+    assert [one.path for one in order.chain()] == [tmp_path / "first.yaml", tmp_path / "own.yaml"]
+
+
+def test_before_they_are_trained_there_is_nothing_to_run(tmp_path):
+    with pytest.raises(WeightsError, match="estimator/cedun: no networks by recipe pair yet; `csisim train SCENARIO` makes them"):
+        run_cell(scenario(tmp_path).cells[0].scenario, ["net"], 0, lambda *told: None)
+
+
+SCHEDULE = {"steps": 2}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("seed: 1", "not a recipe: it has neither stages nor one recipe to start from"),
+        ("[1, 2]", "not a recipe: Input should be"),
+        ("stages: [{", "not a recipe \\(while parsing"),
+        ({"stages": [{"schedule": SCHEDULE}]}, "stages.0.task: Field required"),
+        ({"stages": [{"task": "hybird"}]}, "unknown task 'hybird'"),
+        ({"stages": [{"task": "hybrid", "schedule": {"steps": "many"}}]}, "stages.0.schedule.steps: Input should be a valid integer"),
+        ({"stages": [{"task": "hybrid", "schedule": {"pace": 1}}]}, "stages.0.schedule.pace: Extra inputs"),
+        ({"stages": [{"task": "hybrid", "settings": {"bach": 4}}]}, "stages.0 \\(hybrid\\): bach: Extra inputs"),
+        ({"stages": [stage("hybrid")], "sed": 1}, "sed: Extra inputs"),
+        ({"stages": [stage("hybrid")], "start": "shipped"}, "start: Input should be a valid list"),
+        ({"stages": [stage("hybrid")], "start": ["own.yaml"]}, "start: it goes on from itself"),
+        ({"stages": [stage("hybrid")], "start": ["./nowhere/../own.yaml"]}, "start: it goes on from itself"),
+        ({"stages": [stage("hybrid")], "start": ["magic"]}, "magic.yaml: not a recipe \\(.*No such file"),
+        ({"stages": [stage("hybrid")], "link": {"sytem": {"snr_db": 3.0}}}, "link.sytem: Input should be 'system'"),
+        ({"stages": [stage("hybrid")], "link": {"system": {"snr": 3.0}}}, "stages.0 \\(hybrid\\): system.snr: Extra inputs"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_before_anything_runs(tmp_path, recipe, said):
+    (tmp_path / "own.yaml").write_text(recipe if isinstance(recipe, str) else yaml.safe_dump(recipe))
+    place = r"schemes.net.digital.weights: \S*/"
+    with pytest.raises(CsisimError, match=f"{place}(own.yaml: )?.*{said}"):
+        scenario(tmp_path, weights=str(tmp_path / "own.yaml"))
+
+
+def test_a_stage_without_a_schedule_has_the_usual_one(tmp_path):
+    (tmp_path / "own.yaml").write_text("stages: [{task: hybrid}]")
+    (cell,) = scenario(tmp_path, weights=str(tmp_path / "own.yaml")).cells
+    (steps,) = {stage["schedule"]["steps"] for order in orders(cell.scenario, 2.0).values() for stage in order.fields["stages"]}
+    assert steps == 2 * Schedule().steps
 
 
 def test_what_is_wrong_is_told(tmp_path):
@@ -166,6 +265,6 @@ def test_what_is_wrong_is_told(tmp_path):
     loaded = scenario(tmp_path, weights="phases")
     with pytest.raises(WeightsError, match="phases makes nothing for estimator/cedun"):
         train_networks(loaded, 1)
-    (tmp_path / "own.yaml").write_text("seed: 1\n")
-    with pytest.raises(WeightsError, match=r"own.yaml: not a recipe"):
-        train_networks(scenario(tmp_path, weights=str(tmp_path / "own.yaml")), 1)
+    told = csisim("train", "pair")
+    assert told.exit_code == 2
+    assert "pair: it is trained for a scenario that names it in `weights`: csisim train SCENARIO" in told.stderr

@@ -9,7 +9,7 @@ from csisim.errors import CsisimError
 from csisim.feedback.bits import bits_to_integers, integers_to_bits, pack, unpack
 from csisim.feedback.codebooks.fields import Writer
 from csisim.feedback.codebooks.panel import Panel, subband_directions
-from csisim.feedback.report import Report
+from csisim.feedback.report import Report, check_csi
 from csisim.registry import Component
 
 CQI_BITS = 4
@@ -104,7 +104,14 @@ class CodebookCodec:
         return CodebookState(tuple(shape), np.dtype(dtype), self.codebook(panel, subbands))
 
     def encode(self, csi: np.ndarray, state: CodebookState) -> tuple[Report, CodebookState]:
-        """The report for ``csi`` (D, K, S, R, T)."""
+        """The report for ``csi`` (D, K, S, R, T).
+
+        Raises
+        ------
+        CsiError
+            If it is not finite, or of another shape than announced.
+        """
+        check_csi(csi, state.shape)
         config, codebook = self.config, state.codebook
         channel = codebook.panel.to_ports(csi.reshape(-1, *csi.shape[2:]))
         directions, gains = subband_directions(channel, config.rank, codebook.subbands)

@@ -59,16 +59,29 @@ def rate_vs_report_bits(results: Results, plot: "Plot") -> Picture:
 
 
 def labels(schemes: "Sequence[SchemeConfig]") -> dict[str, str]:
-    """Name of a scheme -> its series: the codec, and what else the schemes differ in as the beginning that their names share."""
+    """Name of a scheme -> its series: the codec, and what else the schemes differ in as the beginning that their names share.
+
+    Where several groups' names share the same beginning, it tells nothing, and every scheme is a series of its own.
+    """
     groups: dict[tuple[str, str], list[str]] = {}
     for scheme in schemes:
         groups.setdefault((_kind(scheme.codec), scheme.model_dump_json(exclude={"name", "codec"})), []).append(scheme.name)
     several = len({rest for _, rest in groups}) > 1
+    if not several:
+        return {name: kind for (kind, _), names in groups.items() for name in names}
+    shared = [_beginning(names) for names in groups.values()]
     found: dict[str, str] = {}
-    for (kind, _), names in groups.items():
-        shared = "".join(takewhile(bool, (a if {a} == set(others) else "" for a, *others in zip(*names, strict=False))))
-        found |= dict.fromkeys(names, (shared.rstrip("_-0123456789") or names[0] if len(names) > 1 else names[0]) if several else kind)
+    for beginning, names in zip(shared, groups.values(), strict=True):
+        found |= dict.fromkeys(names, beginning) if shared.count(beginning) == 1 else {name: name for name in names}
     return found
+
+
+def _beginning(names: list[str]) -> str:
+    """What ``names`` share up to a number that tells them apart; the first of them if that is nothing, or there is but one."""
+    if len(names) == 1:
+        return names[0]
+    shared = "".join(takewhile(bool, (a if {a} == set(others) else "" for a, *others in zip(*names, strict=False))))
+    return shared.rstrip("_-0123456789") or names[0]
 
 
 def _kind(codec: Any) -> str:

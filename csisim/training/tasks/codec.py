@@ -76,6 +76,8 @@ class Codec:
         self.train, self.validation = self._images(seed)
         self.shape = self.train.shape[2:]
         self.length = self.codec.stored_length(*self.shape)
+        if self.length % 2:
+            raise CsisimError(f"codec: a code of {self.length} numbers has no linear one beside it; an even length has")
         self.components = self._components()
         self.network, linear = self._network(seed)
         self.lengths = list(self.network.lengths) or [self.length]
@@ -196,11 +198,16 @@ class Codec:
         """The untrained network, and whether its codes are linear ones."""
         import torch
 
+        from csisim.feedback.nets.base import Autoencoder
+
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(stream(seed, 0, "training.initial").integers(2**31)))
             network = self.codec.network(*self.shape)
         self.statistics = {name for name, _ in network.named_buffers()}
         possible = self.config.linear_start and self.codec.scaling == "unit" and not self.codec.quantiser.squashes
+        possible = possible and type(network).start_from is not Autoencoder.start_from
+        if possible and 2 * len(self.components) < self.length:
+            raise CsisimError(f"codec: linear_start needs {self.length // 2} drops for a code of {self.length}, not {len(self.train)}")
         images = torch.from_numpy(self.train[:CALIBRATION_IMAGES])
         return network, possible and network.start_from(as_real(self.components), images)
 

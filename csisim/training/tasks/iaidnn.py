@@ -36,8 +36,9 @@ class PrecodingSettings(LinkSettings):
 
     @property
     def handicap(self) -> dict[str, Any]:
-        """What training did not know: networks that it led to serve only where they are named."""
-        return {"training_data": {"samples": self.samples}} if self.samples else {}
+        """What training did not know, and the error it was told of: networks that it led to serve only where they are named."""
+        error = {"error_variance": self.error_variance} if self.error_variance else {}
+        return ({"training_data": {"samples": self.samples}} if self.samples else {}) | error
 
     def draw(self, start: Mapping[str, np.ndarray], count: int, root: int, index: int) -> tuple[np.ndarray, ...]:
         """CSI of mean square 2, channels (count, K, R, T), and noise over transmit power (count,) as the network is told it.
