@@ -22,7 +22,6 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "length": ("Pilot length", "$L$", "symbols"),
     "delay_slots": ("Feedback delay", "", "slots"),
     "loss": ("Probability that a report is lost", "", ""),
-    "update_every": ("Frames between analog updates", "", ""),
     "budget_bits": ("Bits a user may report per superframe", "", ""),
     "correlation": ("Fading correlation from slot to slot", r"$\rho$", ""),
     "speed_mps": ("Speed", "", "m/s"),
