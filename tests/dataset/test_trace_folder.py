@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,17 @@ EVERYTHING = ("npz", "mat", "parquet")
 
 
 def start(root, jobs):
-    """``csisim trace make`` in a process group of its own, with small blocks; the parent alone decides about them."""
+    """``csisim trace make`` in a process group of its own, with small blocks; the parent alone decides about them.
+
+    It hears Ctrl-C even where these tests run in the background and ignore it.
+    """
     command = "import csisim.dataset.blocks; csisim.dataset.blocks.ROWS = 200; from csisim.cli import main; main()"
     options = ["trace", "make", "--preset", "indoor_public", "--count", str(COUNT), "-o", str(root), "-j", str(jobs)]
     options += [word for name in EVERYTHING for word in ("--format", name)]
-    return subprocess.Popen([sys.executable, "-c", command, *options], start_new_session=True, stderr=subprocess.PIPE)
+    hear_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(
+        [sys.executable, "-c", command, *options], start_new_session=True, preexec_fn=hear_ctrl_c, stderr=subprocess.PIPE
+    )
 
 
 def wait_for(condition, seconds=60.0):

@@ -22,9 +22,15 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX system
 
 
 def start(scenario_file, root, jobs):
-    """A sweep in a process group of its own."""
+    """A sweep in a process group of its own, which hears Ctrl-C even where these tests run in the background and do not."""
     command = [sys.executable, str(DRIVE), str(scenario_file), str(root), str(jobs)]
-    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, start_new_session=True, preexec_fn=hear_ctrl_c, stdout=pipe, stderr=pipe)
+
+
+def hear_ctrl_c():
+    """A shell that starts a job in the background has it ignore the signal, and all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition, seconds=60.0):
