@@ -260,13 +260,13 @@ class Scheme:
         return True
 
     def _acquire(self, state: ChannelState, name: str, index: int) -> ChannelState:
+        rng = self.link.streams(name, self.superframe, index)
         if self.long_term is not None:
-            acquired = self.long_term.acquire(state, self.link.streams(name, self.superframe, index))
-            self.full_csi_error = nmse(acquired.matrix(), state.matrix())
-            return acquired
-        sweep = self.link.full_csi.kind == "beam_sweep"
-        error = float(least_squares_mse(self.pilots, self.noise_power).mean()) if sweep else None
-        acquired = acquire(state, self.link.full_csi, self.link.streams(name, self.superframe, index), error)
+            acquired = self.long_term.acquire(state, rng)
+        else:
+            sweep = self.link.full_csi.kind == "beam_sweep"
+            error = float(least_squares_mse(self.pilots, self.noise_power).mean()) if sweep else None
+            acquired = acquire(state, self.link.full_csi, rng, error)
         exact = acquired is state
         self.full_csi_error = np.zeros(self.link.dims.drops) if exact else nmse(acquired.matrix(), state.matrix())
         return acquired
@@ -311,19 +311,16 @@ class Scheme:
         return estimate, nmse(beams.equivalent(estimate), beams.equivalent(true))
 
     def _prepare_estimator(self, beams: Beams, whitened: bool) -> Any:
+        f, w = beams.f_orthonormal if whitened else beams.f, beams.w_orthonormal
         covariance = None
         if self.estimator.needs_covariance:
             if not self.covariance_samples:
                 self.covariance_samples.extend(
                     self.channel.samples(self.estimator.config.num_samples, "covariance", spacing=1000)
                 )  # of the statistics, not of one fade
-            f = beams.f_orthonormal if whitened else beams.f
-            projected = np.stack([state.project(beams.w_orthonormal, f) for state in self.covariance_samples])
-            covariance = sample_covariance(projected)
-        if not getattr(self.estimator, "needs_sounding", False):
-            return self.estimator.init(self.pilots, self.noise_power, covariance)
-        sounding = self._sounding(beams.f_orthonormal if whitened else beams.f, beams.w_orthonormal)
-        return self.estimator.init(self.pilots, self.noise_power, covariance, sounding)
+            covariance = sample_covariance(np.stack([state.project(w, f) for state in self.covariance_samples]))
+        through = (self._sounding(f, w),) if getattr(self.estimator, "needs_sounding", False) else ()
+        return self.estimator.init(self.pilots, self.noise_power, covariance, *through)
 
     def _sounding(self, f: np.ndarray, w: np.ndarray) -> Sounding:
         arrays = (getattr(getattr(self.channel, "config", None), end, Ula()) for end in ("tx_array", "rx_array"))

@@ -2,7 +2,8 @@
 
 PyYAML speaks YAML 1.1, where ``28e9`` and ``1e-3`` are strings, ``no`` is false and ``010`` is 8. Here its parser delivers
 events, and this file turns them into nodes: plain scalars by the YAML 1.2 core schema, duplicate keys and tags refused,
-aliases allowed unless they blow a small file up.
+aliases allowed unless they blow a small file up. Merge keys (``<<: *anchor``) are of YAML 1.1 but kept: schemes that differ in one field
+are written once.
 """
 
 import re
@@ -270,7 +271,18 @@ class _Composer:
                 where = f" (first in line {first.line})" if first.line else ""
                 self.remarks.append((self.place(key), f"the key {key.value!r} is there twice{where}"))
             entries[key.value] = replace(value, mark=self.place(key))
-        return entries
+        merge = entries.pop("<<", None)
+        return entries if merge is None else self.merged(merge) | entries
+
+    def merged(self, merge: Node) -> dict[str, Node]:
+        """What a merge key brings, every entry from where it was written; of a list of mappings the first counts most."""
+        found: dict[str, Node] = {}
+        for part in merge.content if isinstance(merge.content, list) else [merge]:
+            if not isinstance(part.content, dict):
+                self.remarks.append((merge.mark, "<< takes a mapping, or a list of mappings, e.g. <<: *anchor"))
+                break
+            found = part.content | found
+        return found
 
 
 def quoted(mark: Mark, message: str) -> str:

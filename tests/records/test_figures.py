@@ -52,6 +52,17 @@ def test_same_numbers_give_the_same_bytes(results, tmp_path, suffix):
     assert first == second
 
 
+def test_many_schemes_look_different(results):
+    """Of twenty-four curves no two share colour and marker."""
+    picture = render(results, Plot(kind="versus", x="snr_db"))
+    one = picture.table[picture.table["scheme"] == "online_ssca"]
+    names = [f"scheme_{i}" for i in range(24)]
+    table = pd.concat([one.assign(scheme=name, sum_rate_bps_hz=one["sum_rate_bps_hz"] + i) for i, name in enumerate(names)])
+    lines = draw(replace(picture, table=table), names).axes[0].get_lines()
+    assert len(lines) == 24
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 24
+
+
 def test_fonts_are_embedded_as_truetype(results, tmp_path):
     (path,) = write(results, render(results, Plot(kind="cdf")), tmp_path / "cdf.pdf")
     assert b"/Type3" not in path.read_bytes()

@@ -99,6 +99,28 @@ def test_all_duplicate_keys_are_told_at_once():
     assert [line.split(": ")[0] for line in str(caught.value).splitlines() if line.startswith("f")] == ["f:2:1", "f:3:11"]
 
 
+def test_a_merge_key_brings_what_a_mapping_does_not_say_itself():
+    node = parse("a: &a {b: 1, c: 2}\nd: &d {c: 3, e: {f: 4}}\ng: {c: 5, <<: [*a, *d], h: 6}\ni:\n  <<: *d\n", "f")
+    assert node.plain()["g"] == {"b": 1, "c": 5, "e": {"f": 4}, "h": 6}
+    assert parse("a: &a {b: 1, c: 2}\ng: {<<: [*a, {c: 3, d: 4}]}", "f").plain()["g"] == {"b": 1, "c": 2, "d": 4}
+    assert node.plain()["i"] == {"c": 3, "e": {"f": 4}}
+    assert str(node.locate(("g", "b"))) == "f:1:8"  # mended where it was written
+    assert str(node.locate(("g", "c"))) == "f:3:5"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: {<<: 3}", "f:1:5: << takes a mapping"),
+        ("a: {<<: [{b: 1}, c]}", "f:1:5: << takes a mapping"),
+        ("a: {<<: {b: 1}, <<: {b: 2}}", "f:1:17: the key '<<' is there twice"),
+    ],
+)
+def test_what_cannot_be_merged(text, words):
+    with pytest.raises(ScenarioError, match=words):
+        parse(text, "f")
+
+
 def test_an_alias_bomb_is_refused_quickly():
     levels = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     levels += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)]

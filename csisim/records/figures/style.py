@@ -130,7 +130,8 @@ def _labels(picture: Picture) -> dict[str, str]:
 def _draw_schemes(axes: "Axes", picture: Picture, shown: dict[str, str], schemes: list[str]) -> None:
     for scheme, label in shown.items():
         number = schemes.index(scheme) if scheme in schemes else list(shown).index(scheme)
-        colour, marker, dash = (cycle[number % len(cycle)] for cycle in (COLOURS, MARKERS, DASHES))
+        turn, place = divmod(number, len(COLOURS))  # colours come back with other markers and dashes
+        colour, marker, dash = COLOURS[place], MARKERS[(place + turn) % len(MARKERS)], DASHES[number % len(DASHES)]
         look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": dash, "label": label}
         look |= {"markerfacecolor": "white" if number % 2 else colour, "markeredgewidth": 0.9}
         rows = picture.table[picture.table["scheme"] == scheme]
