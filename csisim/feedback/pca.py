@@ -15,9 +15,11 @@ from csisim.errors import CsisimError
 from csisim.feedback.code_quantisers import CodeQuantiser, Float32, LinearCodeQuantiserConfig
 from csisim.feedback.costs import Costs, Side
 from csisim.feedback.image_codec import ImageCodec, ImageCodecConfig
+from csisim.feedback.images import ImageLayout
 from csisim.feedback.sources import channels, trace_images
 
 CALIBRATION_ROWS = 2048
+PRESET_ANGLES = 32
 DROPS = 6000  # of a preset: as many again gain less than 0.1 dB
 
 
@@ -57,6 +59,14 @@ class Pca(ImageCodec):
             raise CsisimError("pca: a trace has delays and angles, so domain must be delay_angle")
         file = self.config.file
         return _fitted(self.config, angles, delays, 0 if file in PRESETS else locate(file).stat().st_mtime_ns)
+
+    def bits_per_image(self, layout: ImageLayout) -> int:
+        """Of the code. What suits a preset is known before its drops are drawn, so that nobody waits for them to hear it."""
+        config, length = self.config, self.config.code_length(layout.angles, layout.delays)
+        if config.file not in PRESETS or config.domain != "delay_angle" or length % 2:
+            return super().bits_per_image(layout)
+        _check_angles(config.file, PRESET_ANGLES, layout.angles)
+        return int(config.quantiser.num_bits(length))
 
 
 class Klt(NamedTuple):
@@ -123,13 +133,17 @@ def _fitted(config: PcaConfig, angles: int, delays: int, modified_ns: int) -> Kl
     if length % 2 and not real:
         raise CsisimError(f"pca: a complex code has an even number of real numbers, not {length}")
     images, components = _basis(config.file, config.centred_angles, delays, config.delays is not None, modified_ns, real=real)
-    if images.shape[2] != angles:
-        raise CsisimError(f"pca: {config.file} has {images.shape[2]} angles, the images have {angles}")
+    _check_angles(config.file, images.shape[2], angles)
     count = length if real else length // 2
     if len(images) < count:
         raise CsisimError(f"pca: the {len(images)} channels of {config.file} cannot tell {count} components")
     bare = Klt(components[:count], (angles, delays), Float32())
     return bare._replace(quantiser=config.quantiser.prepare(bare.encode(images[:CALIBRATION_ROWS])))
+
+
+def _check_angles(file: str, present: int, angles: int) -> None:
+    if present != angles:
+        raise CsisimError(f"pca: {file} has {present} angles, the images have {angles}")
 
 
 @lru_cache(maxsize=2)

@@ -72,7 +72,7 @@ class TopK(ImageReports):
     def _sizes(self, entries: int) -> tuple[int, int]:
         """How many entries are kept, and the bits of their positions."""
         if self.config.reduction > entries:
-            raise CsisimError(f"topk: reduction {self.config.reduction} leaves nothing of {entries} entries")
+            raise CsisimError(f"topk: reduction {self.config.reduction} leaves nothing of {entries} entries (reduction <= {entries})")
         kept = entries // self.config.reduction
         return kept, (comb(entries, kept) - 1).bit_length()
 

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from csisim.acquisition.base import Sounding
 from csisim.engine.ledger import pilot_share, prices, slot_costs
-from csisim.phy.arrays import Ula
 from csisim.random import complex_normal
 from csisim.registry import build
+from csisim.scenario.feedback_rules import opened
 
 if TYPE_CHECKING:
     from csisim.scenario.schema import Scenario
@@ -103,15 +102,9 @@ def report_bits(scenario: "Scenario", scheme: "SchemeConfig") -> int | None:
         return 0
     if scheme.analog.kind == "none":
         return None
-    dims = scenario.dims(1)
-    csi = complex_normal(np.random.default_rng(0), (1, 1, dims.num_subcarriers, dims.num_rx_rf, dims.num_rf), dims.complex_dtype)
     codec = build("codec", scheme.codec)
-    through = []
-    if getattr(codec, "needs_sounding", False):  # the length of its report is the same through any beams
-        ends = ((1, dims.num_tx, dims.num_rf), (1, 1, dims.num_rx, dims.num_rx_rf))
-        f, w = (np.ones(shape, dims.complex_dtype) for shape in ends)
-        through.append(Sounding(f, w, *(getattr(scenario.channel, end, Ula()) for end in ("tx_array", "rx_array"))))
-    report, _ = codec.encode(csi, codec.init(csi.shape, csi.dtype, *through))
+    shape, state = opened(scenario, scheme, codec)
+    report, _ = codec.encode(complex_normal(np.random.default_rng(0), shape, scenario.dims(1).complex_dtype), state)
     return int(report.num_bits)
 
 

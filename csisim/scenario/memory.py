@@ -5,12 +5,14 @@ says counts twice. The factors are numbers of copies, counted where the arrays a
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from csisim.channel.fading import NUM_SINUSOIDS, Jakes
 from csisim.engine.cell import BLOCK
 from csisim.engine.tape import PER_DROP
+from csisim.errors import CsisimError, Problem
 from csisim.registry import Component, component
 from csisim.scenario.schema import Scenario
 from csisim.scheme import SchemeConfig
@@ -33,6 +35,40 @@ def working_set(scenario: Scenario) -> int:
     tape = rows * (8 * len(PER_DROP) + 4 * link.users) * len(lanes) + rows * (30 * 8 + 16 * link.users)
     summaries = scenario.drops * len(PER_DROP) * (16 * len(lanes) + 100)
     return numbers * (16 if scenario.precision == "double" else 8) + tape + summaries
+
+
+def memory_suffices(scenario: Scenario) -> Iterator[Problem]:
+    """The rule that a block of drops fits into memory."""
+    try:
+        needed, present = working_set(scenario), physical_memory()
+    except (CsisimError, OSError):  # a channel that is not there has no size; building it says so
+        return
+    if present is not None and needed > present:
+        message = f"a block of drops needs about {readable(needed)} and this machine has {readable(present)}"
+        yield Problem(("system",), f"{message} (fewer antennas, users, pilots, samples, slots per superframe or drops)")
+
+
+def num_paths(scenario: Scenario) -> int:
+    """Paths of a user's channel where all have equally many, else 0."""
+    channel = scenario.channel
+    paths: int = getattr(channel, "num_clusters", 0) * getattr(channel, "num_rays", 0)
+    return paths
+
+
+def equivalent_chains(scenario: Scenario, scheme: SchemeConfig, paths: int) -> tuple[int, int]:
+    """Sizes (R, T) of a scheme's equivalent channel: RF chains, or of fully digital ones the signal space of so many ``paths``."""
+    system = scenario.system
+    if component("analog", scheme.analog.kind).phase_shifters:
+        return system.num_rx_rf, system.num_rf
+    return _signal_space(scenario, paths)
+
+
+def _signal_space(scenario: Scenario, paths: int) -> tuple[int, int]:
+    """Dimensions that the channels of all users have at the receivers and at the transmitter."""
+    system = scenario.system
+    rx, tx, streams = system.num_rx, system.num_tx, system.num_streams
+    columns = paths or max(rx, tx)
+    return min(rx, max(columns, streams)), min(tx, max(system.num_users * columns, streams))
 
 
 @dataclass(frozen=True)
@@ -64,7 +100,7 @@ class _Link:
     def of(cls, scenario: Scenario) -> "_Link":
         system, channel = scenario.system, scenario.channel
         drops, users, subcarriers = min(scenario.drops, BLOCK), system.num_users, scenario.dims(1).num_subcarriers
-        paths = getattr(channel, "num_clusters", 0) * getattr(channel, "num_rays", 0)
+        paths = num_paths(scenario)
         try:
             expected = int(getattr(channel, "expected_paths", None) or 0)
         except OverflowError:
@@ -98,11 +134,8 @@ class _Lane:
 
     def __init__(self, scenario: Scenario, scheme: SchemeConfig, link: _Link) -> None:
         self.scenario, self.scheme, self.link = scenario, scheme, link
-        system = scenario.system
         self.hybrid = component("analog", scheme.analog.kind).phase_shifters
-        columns = link.paths or max(link.rx, link.tx)
-        self.space = min(link.rx, max(columns, system.num_streams)), min(link.tx, max(link.users * columns, system.num_streams))
-        self.chains = (system.num_rx_rf, system.num_rf) if self.hybrid else self.space
+        self.space, self.chains = _signal_space(scenario, link.paths), equivalent_chains(scenario, scheme, link.paths)
         self.sample_drops = link.sample_drops if scheme.samples_before else link.drops
         self.kept, self.passing = 0, 0
         self._csi()
@@ -132,8 +165,9 @@ class _Lane:
         codec = self.scheme.codec
         if scenario.duplex == "fdd" and any(getattr(codec, name, None) for name in ("bits", "inner", "ladder")):
             passing += _BIT_WORK * equivalent
-        if scenario.duplex == "fdd":  # reports that later ones may build on, at both ends
-            self.kept += (getattr(codec, "window", 0) + scenario.feedback.delay_slots * hasattr(codec, "window")) * equivalent
+        if scenario.duplex == "fdd":  # reports that later ones may build on, at both ends, and those under way: an ideal one is the CSI
+            window, delay = getattr(codec, "window", 0), scenario.feedback.delay_slots
+            self.kept += (window + delay * bool(window)) * equivalent + delay * equivalent // (1 if codec.kind == "ideal" else 4)
         for room, config in (("estimator", self.scheme.estimator), ("codec", codec)):
             if getattr(component(room, config.kind), "needs_sounding", False):
                 directions = [self._directions_of(config, end, size) for end, size in (("rx_array", link.rx), ("tx_array", link.tx))]
@@ -161,8 +195,14 @@ class _Lane:
             kept, passing = (1, 0) if tx == link.tx else (2, 4)  # bases of everything are identities, which need no room
         self.kept += kept * entries + 4 * grams
         self.passing = max(self.passing, passing * entries + 10 * grams)
-        clock, timescale = self.scenario.clock, self.scheme.timescale
-        self.versions = {"single": clock.slots, "online": clock.frames}.get(timescale, 1)
+        clock, feedback = self.scenario.clock, self.scenario.feedback
+        stay = {"single": 1, "online": clock.slots_per_frame * self.scheme.update_every}.get(self.scheme.timescale, clock.slots)
+        self.versions = -(-clock.slots // max(stay, 1))
+        if self.scenario.duplex == "fdd" and (self.hybrid or link.fresh):
+            # beams whose reports are under way, and those that drops with losses have not left yet
+            waiting = -(-feedback.delay_slots // max(stay, 1)) + (link.drops - 1) * (feedback.loss > 0)
+            equivalent = link.drops * link.users * link.subcarriers * rx * tx
+            self.kept += min(waiting, self.versions) * (2 * entries + 2 * grams + equivalent)
         self.coupling = entries + link.drops * link.users * link.paths * (rx + tx)
 
     @property

@@ -17,7 +17,15 @@ from csisim.beamforming.base import AnalogDesigner
 from csisim.errors import CsisimError, PilotError, Problem
 from csisim.random import Streams
 from csisim.registry import TABLE, Component, build, component, configure
-from csisim.scenario.memory import physical_memory, readable, working_set
+from csisim.scenario.feedback_rules import (
+    budget_carries_a_report,
+    codecs_suit_the_channel,
+    delay_needs_correlation,
+    feedback_is_fdd,
+    prediction_is_possible,
+    reports_arrive,
+)
+from csisim.scenario.memory import memory_suffices
 from csisim.scenario.schema import TIMESCALE_FIELDS, Scenario
 from csisim.scenario.suggest import did_you_mean
 from csisim.scheme import SchemeConfig
@@ -114,13 +122,6 @@ def evaluated_frames_exist(scenario: Scenario) -> Iterator[Problem]:
     last, frames = scenario.evaluation.last_frames, scenario.clock.frames
     if last is not None and last > frames:
         yield Problem(("evaluation", "last_frames"), f"the last {last} of {frames} frames (last_frames <= frames)")
-
-
-def reports_arrive(scenario: Scenario) -> Iterator[Problem]:
-    delay, slots = scenario.feedback.delay_slots, scenario.clock.slots
-    if scenario.duplex == "fdd" and 0 < slots <= delay:
-        message = f"after {delay} slots no report arrives within a superframe of {slots} slots (delay_slots < frames * slots_per_frame)"
-        yield Problem(("feedback", "delay_slots"), message)
 
 
 def superframe_fits_the_channel(scenario: Scenario) -> Iterator[Problem]:
@@ -285,59 +286,6 @@ def pictures_show_schemes(scenario: Scenario) -> Iterator[Problem]:
                     yield Problem(("plots", index, field), message)
 
 
-# -- duplex and memory ---------------------------------------------------------------------------------------------------
-
-
-def feedback_is_fdd(scenario: Scenario) -> Iterator[Problem]:
-    no_codec = SchemeConfig.model_fields["codec"].get_default(call_default_factory=True)
-    for index, scheme in enumerate(scenario.schemes):
-        if scheme.reciprocity and scenario.duplex == "tdd":
-            yield Problem(_scheme(index, "reciprocity"), "in tdd every base station estimates by itself (leave it out, or duplex: fdd)")
-        elif scheme.reciprocity and scheme.codec != no_codec:
-            yield Problem(_scheme(index, "codec"), f"{scheme.codec.kind} with reciprocity, where nobody reports (reciprocity: false)")
-    if scenario.duplex == "fdd":
-        return
-    for name in ("delay_slots", "loss", "budget_bits"):
-        value = getattr(scenario.feedback, name)
-        if value:
-            yield Problem(("feedback", name), f"{value} in tdd, where the base station estimates and nobody reports (duplex: fdd)")
-    for index, scheme in enumerate(scenario.schemes):
-        if scheme.codec != no_codec:
-            yield Problem(_scheme(index, "codec"), f"{scheme.codec.kind} in tdd, where nobody reports (duplex: fdd)")
-
-
-def codebooks_fit_the_link(scenario: Scenario) -> Iterator[Problem]:
-    """Who reports precoders does so for the RF chains, with a layer for every stream."""
-    system = scenario.system
-    shape = (1, system.num_users, scenario.dims(1).num_subcarriers, system.num_rx_rf, system.num_rf)
-    for index, scheme in enumerate(scenario.schemes if scenario.duplex == "fdd" else ()):
-        codec = build("codec", scheme.codec)
-        if codec.content != "precoder":
-            continue
-        if not _analog(scheme).phase_shifters:
-            message = f"{scheme.codec.kind} needs RF chains for ports, {scheme.analog.kind} has none (analog: ports)"
-            yield Problem(_scheme(index, "analog"), message)
-        layers = getattr(getattr(scheme.codec, "ladder", [scheme.codec])[0], "rank", system.num_streams)
-        if layers != system.num_streams:
-            yield Problem(
-                _scheme(index, "codec", "rank"), f"{layers} layers for {system.num_streams} streams per user (rank = num_streams)"
-            )
-        try:
-            codec.init(shape, np.dtype(np.complex64))
-        except CsisimError as error:
-            yield Problem(_scheme(index, "codec"), str(error))
-
-
-def memory_suffices(scenario: Scenario) -> Iterator[Problem]:
-    try:
-        needed, present = working_set(scenario), physical_memory()
-    except (CsisimError, OSError):  # a channel that is not there has no size; building it says so
-        return
-    if present is not None and needed > present:
-        message = f"a block of drops needs about {readable(needed)} and this machine has {readable(present)}"
-        yield Problem(("system",), f"{message} (fewer antennas, users, pilots, samples, slots per superframe or drops)")
-
-
 RULES: tuple[Rule, ...] = (
     streams_fit_the_user,
     streams_fit_the_base_station,
@@ -363,7 +311,8 @@ RULES: tuple[Rule, ...] = (
     full_csi_weights_fit,
     pictures_show_schemes,
     feedback_is_fdd,
-    codebooks_fit_the_link,
+    codecs_suit_the_channel,
+    budget_carries_a_report,
     memory_suffices,
 )
 
@@ -394,13 +343,6 @@ def fresh_angles_need_many_samples(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(_scheme(index, "samples_per_frame"), message)
 
 
-def delay_needs_correlation(scenario: Scenario) -> Iterator[Problem]:
-    fading = getattr(getattr(scenario.channel, "fading", None), "kind", None)
-    if scenario.duplex == "fdd" and scenario.feedback.delay_slots > 0 and fading == "iid":
-        message = "with iid fading a delayed report knows nothing of the present channel (fading: ar1 or jakes)"
-        yield Problem(("feedback", "delay_slots"), message)
-
-
 def users_pilots_alias(scenario: Scenario) -> Iterator[Problem]:
     pilots, needed = scenario.pilots, scenario.system.num_users * scenario.system.num_rf
     if pilots.access == "kang_eq4" and pilots.kind != "identical" and scenario.pilot_length < needed and scenario.system.num_users > 1:
@@ -416,4 +358,10 @@ def pictures_have_an_axis(scenario: Scenario, axes: Any) -> Iterator[Problem]:
             yield Problem(("plots", index, "x"), f"{plot.x} is not swept, this picture is left out ({swept})")
 
 
-WARNINGS: tuple[Rule, ...] = (streams_share_chains, fresh_angles_need_many_samples, delay_needs_correlation, users_pilots_alias)
+WARNINGS: tuple[Rule, ...] = (
+    streams_share_chains,
+    fresh_angles_need_many_samples,
+    delay_needs_correlation,
+    prediction_is_possible,
+    users_pilots_alias,
+)

@@ -2,16 +2,22 @@
 
 import tracemalloc
 
+import numpy as np
 import pytest
 from small_scenario import BASE
 
 from csisim.engine.cell import run_cell
+from csisim.random import complex_normal
+from csisim.registry import build
 from csisim.scenario import memory, rules
+from csisim.scenario.feedback_rules import opened, shortest_report
 from csisim.scenario.load import load_scenario
 
 OFF = "  - {name: off, timescale: offline, estimator: ls, analog: ssca, digital: sca}"
 BOUND = "  - {name: bound, timescale: single, estimator: perfect, analog: none, digital: sca}"
 FDD = ("name: small", "name: small\nduplex: fdd")
+DELAY = "{{delay_slots: {}}}"
+DIFFERENTIAL = "{kind: differential, inner: lloyd_max}"
 
 
 def off(**fields: object) -> tuple[str, str]:
@@ -81,9 +87,13 @@ REFUSED = {
         "plots.0.schemes: no scheme is called 'of' (did you mean 'off'?); schemes: off, on, bound",
     ),
     "feedback_is_fdd": ([("delay_slots: 0", "delay_slots: 2")], "feedback.delay_slots: 2 in tdd"),
-    "codebooks_fit_the_link": (
+    "codecs_suit_the_channel": (
         [FDD, off(codec="type1")],
         "schemes.off.codec.rank: 1 layers for 2 streams per user (rank = num_streams)",
+    ),
+    "budget_carries_a_report": (
+        [FDD, ("{delay_slots: 0}", "{budget_bits: 143}"), off(codec="lloyd_max")],
+        "feedback.budget_bits: 143 bits a superframe carry not even the shortest report of off (144 bits) (budget_bits >= 144)",
     ),
     "memory_suffices": ([("num_tx: 16", "num_tx: 100000000000")], "system: a block of drops needs about"),
 }
@@ -145,7 +155,27 @@ def test_a_rule_refuses_what_it_is_about(name, refusal):
         ([FDD, off(reciprocity="true", codec="lloyd_max")], "schemes.off.codec: lloyd_max with reciprocity, where nobody reports"),
         (
             [FDD, off(codec="{kind: adaptive, ladder: [{kind: type1, rank: 2, n1: 8}, {kind: type2, rank: 2}]}")],
-            "schemes.off.codec: type1: a panel of 2 x 8 x 1 = 16 ports behind 8 RF chains",
+            "schemes.off.codec.ladder.0: type1: a panel of 2 x 8 x 1 = 16 ports behind 8 RF chains",
+        ),
+        (
+            [FDD, off(codec="{kind: adaptive, ladder: [lloyd_max, {kind: topk, domain: beams, reduction: 17}]}")],
+            "schemes.off.codec.ladder.1: topk: reduction 17 leaves nothing of 16 entries (reduction <= 16)",
+        ),
+        (
+            [FDD, off(codec="{kind: differential, inner: {kind: adaptive, ladder: [lloyd_max, {kind: crnet, domain: beams}]}}")],
+            "schemes.off.codec.inner.ladder.1: crnet: no weights for 1/4 of 8 x 2 images",
+        ),
+        ([FDD, off(codec="pca")], "schemes.off.codec: pca: cost2100_indoor has 32 angles, the images have 8"),
+        ([FDD, off(codec="{kind: pca, file: indoor_paper}")], "schemes.off.codec: pca: indoor_paper has 32 angles, the images have 8"),
+        ([FDD, off(codec="{kind: pca, file: nowhere.npz}")], "nowhere.npz"),
+        ([FDD, off(codec="{kind: ista, reduction: 3}")], "schemes.off.codec: ista: reduction 3 does not divide the 16 numbers of a 8 x 1"),
+        (
+            [FDD, off(codec="{kind: topk, domain: beams, reduction: 200}", analog="none", timescale="single", estimator="perfect")],
+            "schemes.off.codec: topk: reduction 200 leaves nothing of 128 entries",
+        ),
+        (
+            [FDD, ("{delay_slots: 0}", "{budget_bits: 80}"), off(codec="{kind: adaptive, ladder: [lloyd_max, {kind: lloyd_max, bits: 2}]}")],
+            "shortest report of off (81 bits)",
         ),
         ([FDD, off(codec="{kind: differential, inner: type1}")], "differential: type1 reports no channels"),
         ([("length: num_rf", "length: 600, access: tdma")], "pilots.length: 1200 pilot symbols (2 users in turn) in a slot of 1024"),
@@ -198,6 +228,11 @@ WARNED = {
         [FDD, ("kind: ar1, correlation: 0.9", "kind: iid"), ("delay_slots: 0", "delay_slots: 1")],
         "feedback.delay_slots: with iid fading",
     ),
+    "prediction_is_possible": (
+        [FDD, ("{delay_slots: 0}", "{delay_slots: 3}"), off(codec="{kind: differential, inner: lloyd_max, window: 4}")],
+        "schemes.off.codec.window: differential never predicts, it only costs its header: the first acknowledgement is there after 4 slots, "
+        "the window is 4",
+    ),
     "users_pilots_alias": ([("length: num_rf", "access: kang_eq4, length: 8")], "pilots.length: 8 symbols cannot keep the users' pilots"),
 }
 
@@ -211,6 +246,55 @@ def test_a_warning_is_given_once_and_refuses_nothing(name, load):
     edits, words = WARNED[name]
     (warning,) = load(*edits).warnings
     assert words in warning
+
+
+NEVER = "differential never predicts, it only costs its header: the first acknowledgement is there after"
+
+
+@pytest.mark.parametrize(
+    ("edits", "words"),
+    [
+        ([off(analog="altmin", timescale="single", codec=DIFFERENTIAL)], f"{NEVER} 1 slots, and altmin designs new beams after 1"),
+        ([off(timescale="online", codec=DIFFERENTIAL), DELAY.format(3)], f"{NEVER} 4 slots, and ssca designs new beams after 4"),
+        ([off(codec=DIFFERENTIAL), DELAY.format(7)], f"{NEVER} 8 slots, and ssca designs new beams after 8"),
+        ([off(timescale="online", codec=DIFFERENTIAL), DELAY.format(2)], None),
+        ([off(timescale="online", codec=DIFFERENTIAL, update_every=2), DELAY.format(3)], None),
+        ([off(analog="none", estimator="perfect", timescale="single", codec=DIFFERENTIAL)], None),  # a basis that stays
+        ([off(codec="{kind: differential, inner: lloyd_max, window: 4}"), DELAY.format("3, budget_bits: 1000")], None),
+    ],
+)
+def test_prediction_that_cannot_happen_is_warned_of(edits, words, load):
+    edits = [("{delay_slots: 0}", edit) if isinstance(edit, str) else edit for edit in edits]
+    warnings = load(FDD, *edits).warnings
+    assert len(warnings) == bool(words)
+    assert all(words in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+@pytest.mark.parametrize(
+    "codec", ["type1", "type2", *({"kind": "etype2", "combination": c} for c in (1, 5)), {"kind": "adaptive", "ladder": ["type2", "type1"]}]
+)
+def test_no_report_is_shorter_than_the_shortest(codec, rank, load):
+    """Of channels with one path, with few and with many, on the grid of the codebook and off it."""
+    ranked = [kind if isinstance(kind, dict) else {"kind": kind} for kind in (codec["ladder"] if "ladder" in codec else [codec])]
+    ranked = [kind | {"rank": rank} for kind in ranked]
+    document = ranked[0] if len(ranked) == 1 else {"kind": "adaptive", "ladder": ranked}
+    scenario = load(FDD, sets=[f"system.num_streams={rank}", f"schemes.off.codec={document}"]).scenario
+    scheme = scenario.schemes[0]
+    shortest = shortest_report(scenario, scheme)
+    built = build("codec", scheme.codec)
+    shape, state = opened(scenario, scheme, built)
+    state = built.allow(np.zeros(shape[:2]), state) if hasattr(built, "allow") else state
+    rng = np.random.default_rng(0)
+    lengths = []
+    for paths in (1, 2, 3, 20):
+        for turns in (0.0, 0.25, rng.random()):
+            angle = turns + rng.integers(4, size=(1, 2, 1, paths, 1)) / 4 + (rng.random((1, 2, 1, paths, 1)) if paths == 20 else 0)
+            row = np.exp(2j * np.pi * angle * np.arange(4))  # one polarisation after the other
+            gains = complex_normal(rng, (*shape[:4], paths, 2), np.complex128) * [1, turns]
+            h = np.einsum("dksrpq,dkspt->dksrqt", gains, row).reshape(shape)
+            lengths.append(built.encode(h, state)[0].booked.min())
+    assert min(lengths) >= shortest > 0
 
 
 def test_zero_forcing_without_room_is_warned_of(load):
@@ -273,7 +357,7 @@ def test_the_working_set_grows_with_what_is_allocated(load):
     ids=str,
 )
 def test_what_no_machine_holds_is_refused_before_it_is_made(sets, refusal, monkeypatch):
-    monkeypatch.setattr(rules, "physical_memory", lambda: 10 * 10**9)
+    monkeypatch.setattr(memory, "physical_memory", lambda: 10 * 10**9)
     assert "a block of drops needs about" in refusal(sets=sets)
 
 
@@ -283,6 +367,10 @@ PEAKS = {
     "path statistics": ([], ["schemes.off.analog=covariance", "channel.num_rays=25"]),
     "pilots": ([], ["pilots.length=5000", "clock.symbols_per_slot=5000"]),
     "fully digital": ([RAYLEIGH], ["system.num_tx=256", "system.num_rx=64"]),
+    "late reports": (
+        [FDD, off(timescale="single", analog="svd_phases", digital="rzf")],
+        ["system.num_tx=64", "clock.frames=16", "feedback.delay_slots=48"],
+    ),
 }
 
 
@@ -315,12 +403,12 @@ def test_checking_decomposes_no_large_pilots(load, monkeypatch):
 
 
 def test_a_machine_that_does_not_tell_its_memory_refuses_nothing(load, monkeypatch):
-    monkeypatch.setattr(rules, "physical_memory", lambda: None)
+    monkeypatch.setattr(memory, "physical_memory", lambda: None)
     assert load(("num_tx: 16", "num_tx: 100000000")).cells
 
 
 def test_a_small_machine_refuses_a_large_scenario(scenario_file, refusal, monkeypatch):
-    monkeypatch.setattr(rules, "physical_memory", lambda: 10_000)
+    monkeypatch.setattr(memory, "physical_memory", lambda: 10_000)
     assert "this machine has 10000 bytes" in refusal()
     monkeypatch.undo()
     assert load_scenario(scenario_file()).cells
