@@ -1,6 +1,7 @@
 """Slot files: one Parquet file per record, written superframe by superframe and seen only when complete."""
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -22,6 +23,8 @@ _LAST = ("drop", "superframe", "frame", "slot", "time_s", "signaling_bits")
 
 #: Key of the footer's JSON with one list per metric: the mean of every drop over the evaluated frames.
 DROP_MEANS = "csisim.drop_means"
+#: Key of the footer's JSON with the record's row of the cell table, from which a damaged table is made again.
+ROW = "csisim.row"
 
 
 def frame_rows(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -82,9 +85,10 @@ class SlotWriter:
         with named(self.path):
             self.writer.write_table(table, row_group_size=max(count, 1))
 
-    def close(self, drop_means: Mapping[str, Any]) -> None:
-        """Complete the file, the drop means in its footer, and let it appear under its own name."""
-        self.writer.add_key_value_metadata({DROP_MEANS: json.dumps(drop_means, allow_nan=False)})
+    def close(self, drop_means: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+        """Complete the file, the drop means and the row of the cell table in its footer, and let it appear under its own name."""
+        footer = {DROP_MEANS: json.dumps(drop_means, allow_nan=False), ROW: json.dumps(nulls(row), allow_nan=False)}
+        self.writer.add_key_value_metadata(footer)
         with named(self.path):
             self.writer.close()
             self.file.close()
@@ -96,6 +100,11 @@ class SlotWriter:
             self.writer.close()
             self.file.close()
         self.temporary.unlink(missing_ok=True)
+
+
+def nulls(row: Mapping[str, Any]) -> dict[str, Any]:
+    """NaN as None, which is what JSON and Parquet call a missing value."""
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
 
 
 def _array(values: np.ndarray, type_: pa.DataType) -> pa.Array:
@@ -122,6 +131,12 @@ def drop_means(file: Path) -> dict[str, np.ndarray]:
         if {values.ndim for values in means.values()} != {1} or len({len(values) for values in means.values()}) > 1:
             raise ValueError("its drop means are not one list per metric")
     return means
+
+
+def table_row(file: Path) -> Any:
+    """The row of the cell table in a record's footer; None where there is none, as in files of older versions."""
+    with suppress(OSError, pa.ArrowException, ValueError, KeyError, TypeError), open(file, "rb") as opened:
+        return json.loads(pq.read_metadata(opened).metadata[ROW.encode()])
 
 
 def read_rows(file: Path, columns: Sequence[str]) -> pa.Table:

@@ -7,7 +7,6 @@ into ``cells.parquet``, which holds the present scenario and nothing else. What 
 """
 
 import json
-import math
 import os
 import socket
 import uuid
@@ -23,7 +22,7 @@ import pyarrow.parquet as pq
 from csisim.errors import CsisimError
 from csisim.records.atomic import replacing, write_atomic
 from csisim.records.schema import SCHEMA_VERSION, axis_type, axis_value, cell_schema, fits
-from csisim.records.slots import holds_record
+from csisim.records.slots import holds_record, nulls, table_row
 
 try:
     import fcntl
@@ -34,6 +33,10 @@ EARLIER = "earlier.jsonl"
 _PROCESS = uuid.uuid4().hex[:8]  # process numbers come back, this one does not
 _LINE = cell_schema({})
 Row = dict[str, Any]
+
+
+class DamagedTable(CsisimError):
+    """``cells.parquet`` cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def append(journals: Path, row: Row) -> None:
     """
     path = journals / f"{socket.gethostname()}-{os.getpid()}-{_PROCESS}.jsonl"
     # the line break in front separates it from a line that an earlier full disk cut short
-    line = ("\n" + json.dumps(_nulls(row), sort_keys=True, allow_nan=False) + "\n").encode()
+    line = ("\n" + json.dumps(nulls(row), sort_keys=True, allow_nan=False) + "\n").encode()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         if os.write(descriptor, line) != len(line):
@@ -115,14 +118,26 @@ class Store:
 
     def rows(self) -> dict[str, Row]:
         """Every record whose numbers are here, by key: of the present scenario and of its earlier versions."""
-        compacted = self._table().to_pylist() if self.cells.exists() else []
         rows: dict[str, Row] = {}
-        for row in (*filter(_is_line, compacted), *self._journaled(self._journal_files()), *self._journaled([self.journals / EARLIER])):
+        journaled = (*self._journaled(self._journal_files()), *self._journaled([self.journals / EARLIER]))
+        for row in (*filter(_is_line, self._compacted()), *journaled):
             known = rows.get(row["record"])
             finer = known is not None and known["log"] == "frame" and row["log"] == "slot"
             if (known is None or finer) and holds_record(self.slot_file(row["record"])):
                 rows[row["record"]] = row
         return rows
+
+    def _compacted(self) -> list[Row]:
+        """What the cell table says of finished records; in the place of a damaged one, what their slot files say."""
+        if not self.cells.exists():
+            return []
+        try:
+            return self._table().to_pylist()
+        except DamagedTable:
+            told = [row for file in sorted(self.slots.glob("*.parquet")) if isinstance(row := table_row(file), dict)]
+            if not told or not self.cells.is_file():  # who knows whose it is
+                raise
+            return told
 
     def _table(self) -> pa.Table:
         """``cells.parquet``, its metadata and columns checked.
@@ -132,9 +147,16 @@ class Store:
         CsisimError
             If it is something else.
         """
+        wrong = f"{self.cells}: not a table that csisim wrote"
         try:
             with open(self.cells, "rb") as opened, pq.ParquetFile(opened) as file:
                 table = file.read()
+        except FileNotFoundError as error:
+            raise CsisimError(f"{self.root}: no results here (cells.parquet is missing); `csisim run` makes them") from error
+        except (OSError, pa.ArrowException) as error:
+            remedy = "`csisim run` makes it again from whole records, `csisim run --fresh` starts over"
+            raise DamagedTable(f"{wrong} ({error}); {remedy}") from error
+        try:
             about = json.loads((table.schema.metadata or {}).get(b"csisim", b"null"))
             if not isinstance(about, dict) or not isinstance(about.get("name"), str):
                 raise ValueError("it does not say what it holds")
@@ -143,10 +165,8 @@ class Store:
             strange += [field.name for field in expected if field.name not in table.schema.names and not field.nullable]
             if strange:
                 raise ValueError(f"column {strange[0]}")
-        except FileNotFoundError as error:
-            raise CsisimError(f"{self.root}: no results here (cells.parquet is missing); `csisim run` makes them") from error
-        except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
-            raise CsisimError(f"{self.cells}: not a table that csisim wrote ({error}); `csisim run --fresh` starts over") from error
+        except (pa.ArrowException, ValueError, KeyError, TypeError) as error:
+            raise CsisimError(f"{wrong} ({error}); `csisim run --fresh` starts over") from error
         return table
 
     def _journal_files(self) -> list[Path]:
@@ -215,7 +235,7 @@ class Store:
         path = self.journals / EARLIER
         kept = {row["record"]: row for row in self._journaled([path])}
         if any(key not in kept or kept[key]["log"] != row["log"] for key, row in rows.items()):
-            lines = [json.dumps(_nulls(row), sort_keys=True) for row in (kept | dict(rows)).values()]
+            lines = [json.dumps(nulls(row), sort_keys=True) for row in (kept | dict(rows)).values()]
             write_atomic(path, "\n".join(lines) + "\n")
 
     def clear(self) -> None:
@@ -234,8 +254,3 @@ def _is_line(row: Row) -> bool:
 
 def _numbers(row: Row, schema: pa.Schema) -> Row:
     return {name: row.get(name) for name in schema.names}
-
-
-def _nulls(row: Row) -> Row:
-    """NaN as None, which is what JSON and Parquet call a missing value."""
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}

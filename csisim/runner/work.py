@@ -12,7 +12,7 @@ import csisim
 from csisim.records.identity import MODEL_VERSION
 from csisim.records.schema import SCHEMA_VERSION, definitions
 from csisim.records.slots import SlotWriter
-from csisim.records.store import Entry, Store, append
+from csisim.records.store import Entry, Row, Store, append
 from csisim.records.summary import DropMeans
 from csisim.runner.plan import RunCell, Unit
 
@@ -50,15 +50,13 @@ def run_unit(unit: Unit, root: Path, run_cell: RunCell, progress: Callable[[floa
 
     try:
         seconds = run_cell(unit.scenario, list(records), unit.replica, sink, progress)
-        for record in records.values():
-            record.close()
+        rows = [record.close(seconds[scheme]) for scheme, record in records.items()]
     except BaseException:
         for record in records.values():
             record.abandon()
         raise
-    for scheme, record in records.items():
-        done = {"log": unit.scenario.log, "status": "ok", "seconds": seconds[scheme]}
-        append(store.journals, record.entry.columns | record.means.columns() | done)
+    for row in rows:
+        append(store.journals, row)
 
 
 class _Record:
@@ -87,8 +85,11 @@ class _Record:
         self.writer.write(columns)
         self.means.add(columns)
 
-    def close(self) -> None:
-        self.writer.close(self.means.table())
+    def close(self, seconds: float) -> Row:
+        """Complete the slot file; the record's row of the cell table."""
+        row = self.entry.columns | self.means.columns() | {"log": self.writer.log, "status": "ok", "seconds": seconds}
+        self.writer.close(self.means.table(), row)
+        return row
 
     def abandon(self) -> None:
         self.writer.abandon()

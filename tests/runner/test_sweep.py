@@ -84,6 +84,29 @@ def test_a_damaged_slot_file_is_made_again(scenario, tmp_path, content, damage):
     assert content(root) == whole
 
 
+@pytest.mark.parametrize("damage", ["cut", "empty"])
+def test_a_damaged_table_is_made_again_from_the_records(scenario, tmp_path, content, damage):
+    root = tmp_path / "r"
+    run_sweep(scenario(), root, run_cell=run_cell)
+    run_sweep(scenario(("[0, 5, 10, 15]", "[5]")), root, run_cell=run_cell)
+    run_sweep(scenario(), root, run_cell=run_cell)
+    whole, seconds, table = content(root), load(root)["seconds"].tolist(), root / "cells.parquet"
+    table.write_bytes(table.read_bytes()[:-100] if damage == "cut" else b"")
+    with pytest.raises(CsisimError, match="`csisim run` makes it again from whole records"):
+        load(root)
+    next((root / "slots").iterdir()).unlink()
+    assert run_sweep(scenario(), root, run_cell=run_cell).computed == 1
+    assert content(root) == whole
+    assert load(root)["seconds"].tolist() == seconds
+
+
+def test_somebody_elses_table_is_left_alone(scenario, tmp_path):
+    pd.DataFrame({"mine": [1]}).to_parquet(tmp_path / "cells.parquet")
+    with pytest.raises(CsisimError, match="not a table that csisim wrote"):
+        run_sweep(scenario(), tmp_path, run_cell=run_cell)
+    assert pd.read_parquet(tmp_path / "cells.parquet")["mine"].tolist() == [1]
+
+
 @pytest.mark.parametrize("text", [b"\xff\xfe\x00", b"kind: somebody else's\n", b"- 1\n", b""])
 def test_fresh_recovers_a_folder_with_a_broken_scenario(scenario, tmp_path, text):
     root = tmp_path / "r"

@@ -16,8 +16,13 @@ from csisim.scenario.load import load_scenario
 OFF = "  - {name: off, timescale: offline, estimator: ls, analog: ssca, digital: sca}"
 BOUND = "  - {name: bound, timescale: single, estimator: perfect, analog: none, digital: sca}"
 FDD = ("name: small", "name: small\nduplex: fdd")
-DELAY = "{{delay_slots: {}}}"
+NEVER = "differential never predicts, it only costs its header: the first acknowledgement is there after"
 DIFFERENTIAL = "{kind: differential, inner: lloyd_max}"
+
+
+def delay(slots: object) -> tuple[str, str]:
+    """The feedback link with a delay."""
+    return "{delay_slots: 0}", f"{{delay_slots: {slots}}}"
 
 
 def off(**fields: object) -> tuple[str, str]:
@@ -174,7 +179,7 @@ def test_a_rule_refuses_what_it_is_about(name, refusal):
             "schemes.off.codec: topk: reduction 200 leaves nothing of 128 entries",
         ),
         (
-            [FDD, ("{delay_slots: 0}", "{budget_bits: 80}"), off(codec="{kind: adaptive, ladder: [lloyd_max, {kind: lloyd_max, bits: 2}]}")],
+            [FDD, delay("0, budget_bits: 80"), off(codec="{kind: adaptive, ladder: [lloyd_max, {kind: lloyd_max, bits: 2}]}")],
             "shortest report of off (81 bits)",
         ),
         ([FDD, off(codec="{kind: differential, inner: type1}")], "differential: type1 reports no channels"),
@@ -229,9 +234,8 @@ WARNED = {
         "feedback.delay_slots: with iid fading",
     ),
     "prediction_is_possible": (
-        [FDD, ("{delay_slots: 0}", "{delay_slots: 3}"), off(codec="{kind: differential, inner: lloyd_max, window: 4}")],
-        "schemes.off.codec.window: differential never predicts, it only costs its header: the first acknowledgement is there after 4 slots, "
-        "the window is 4",
+        [FDD, delay(3), off(codec="{kind: differential, inner: lloyd_max, window: 4}")],
+        f"schemes.off.codec.window: {NEVER} 4 slots, the window is 4",
     ),
     "users_pilots_alias": ([("length: num_rf", "access: kang_eq4, length: 8")], "pilots.length: 8 symbols cannot keep the users' pilots"),
 }
@@ -248,23 +252,19 @@ def test_a_warning_is_given_once_and_refuses_nothing(name, load):
     assert words in warning
 
 
-NEVER = "differential never predicts, it only costs its header: the first acknowledgement is there after"
-
-
 @pytest.mark.parametrize(
     ("edits", "words"),
     [
         ([off(analog="altmin", timescale="single", codec=DIFFERENTIAL)], f"{NEVER} 1 slots, and altmin designs new beams after 1"),
-        ([off(timescale="online", codec=DIFFERENTIAL), DELAY.format(3)], f"{NEVER} 4 slots, and ssca designs new beams after 4"),
-        ([off(codec=DIFFERENTIAL), DELAY.format(7)], f"{NEVER} 8 slots, and ssca designs new beams after 8"),
-        ([off(timescale="online", codec=DIFFERENTIAL), DELAY.format(2)], None),
-        ([off(timescale="online", codec=DIFFERENTIAL, update_every=2), DELAY.format(3)], None),
+        ([off(timescale="online", codec=DIFFERENTIAL), delay(3)], f"{NEVER} 4 slots, and ssca designs new beams after 4"),
+        ([off(codec=DIFFERENTIAL), delay(7)], f"{NEVER} 8 slots, and ssca designs new beams after 8"),
+        ([off(timescale="online", codec=DIFFERENTIAL), delay(2)], None),
+        ([off(timescale="online", codec=DIFFERENTIAL, update_every=2), delay(3)], None),
         ([off(analog="none", estimator="perfect", timescale="single", codec=DIFFERENTIAL)], None),  # a basis that stays
-        ([off(codec="{kind: differential, inner: lloyd_max, window: 4}"), DELAY.format("3, budget_bits: 1000")], None),
+        ([off(codec="{kind: differential, inner: lloyd_max, window: 4}"), delay("3, budget_bits: 1000")], None),
     ],
 )
 def test_prediction_that_cannot_happen_is_warned_of(edits, words, load):
-    edits = [("{delay_slots: 0}", edit) if isinstance(edit, str) else edit for edit in edits]
     warnings = load(FDD, *edits).warnings
     assert len(warnings) == bool(words)
     assert all(words in warning for warning in warnings)
@@ -272,13 +272,18 @@ def test_prediction_that_cannot_happen_is_warned_of(edits, words, load):
 
 @pytest.mark.parametrize("rank", [1, 2])
 @pytest.mark.parametrize(
-    "codec", ["type1", "type2", *({"kind": "etype2", "combination": c} for c in (1, 5)), {"kind": "adaptive", "ladder": ["type2", "type1"]}]
+    "codecs",
+    [
+        [{"kind": "type1"}],
+        [{"kind": "type2"}],
+        *([{"kind": "etype2", "combination": c}] for c in (1, 5)),
+        [{"kind": "type2"}, {"kind": "type1"}],
+    ],
 )
-def test_no_report_is_shorter_than_the_shortest(codec, rank, load):
+def test_no_report_is_shorter_than_the_shortest(codecs, rank, load):
     """Of channels with one path, with few and with many, on the grid of the codebook and off it."""
-    ranked = [kind if isinstance(kind, dict) else {"kind": kind} for kind in (codec["ladder"] if "ladder" in codec else [codec])]
-    ranked = [kind | {"rank": rank} for kind in ranked]
-    document = ranked[0] if len(ranked) == 1 else {"kind": "adaptive", "ladder": ranked}
+    ladder = [codec | {"rank": rank} for codec in codecs]
+    document = ladder[0] if len(ladder) == 1 else {"kind": "adaptive", "ladder": ladder}
     scenario = load(FDD, sets=[f"system.num_streams={rank}", f"schemes.off.codec={document}"]).scenario
     scheme = scenario.schemes[0]
     shortest = shortest_report(scenario, scheme)
