@@ -100,6 +100,41 @@ def test_between_least_squares_and_known_angles():
     assert 0.3 * np.mean(error) < np.mean(predicted) < 3 * np.mean(error)
 
 
+def off_grid(rng, through, paths):
+    """Channels between the beams of unit mean power per entry, of paths from anywhere."""
+    rx, tx = (np.exp(2j * np.pi * rng.random((D, K, paths, 1)) * np.arange(n)) for n in (N_R, N_T))
+    left = np.einsum("dkra,dkpr->dkpa", through.w.conj(), rx)
+    right = np.einsum("dkpt,dta->dkpa", tx.conj(), through.f)
+    gains = complex_normal(rng, (D, K, 1, paths), np.complex128) / np.sqrt(paths * R * T)
+    return np.einsum("dkpr,dkpt,dksp->dksrt", left, right, gains)
+
+
+def predicted_share(paths, noise_power, length):
+    """Predicted over actual error of off-grid paths."""
+    rng = np.random.default_rng(1)
+    actual, predicted = 0.0, 0.0
+    for _ in range(25):
+        through = sounding(rng)
+        pilots = pilot_matrix(PilotConfig(length=length), T, K, rng)[0]
+        channel = off_grid(rng, through, paths)
+        found = estimate(channel, through, pilots, noise_power, rng)
+        actual += np.mean(np.abs(found.value - channel) ** 2)
+        predicted += found.error_variance.mean()
+    return predicted / actual
+
+
+@pytest.mark.parametrize("paths", [2, 8])
+@pytest.mark.parametrize("noise_power", [0.1, 0.01])
+@pytest.mark.parametrize("length", [T, 2 * T])
+def test_the_predicted_error_knows_that_angles_are_fitted_too(paths, noise_power, length):
+    """Gains alone would predict less than half of it."""
+    assert 0.55 < predicted_share(paths, noise_power, length) < 1.1
+
+
+def test_the_predicted_error_does_not_know_of_wrong_paths():
+    assert predicted_share(4, 0.01, T // 2) < 0.2
+
+
 @pytest.mark.parametrize("array", [Ula(spacing=0.25), Upa(rows=4, columns=4), CrossPolarised(rows=2, columns=4)], ids=lambda a: a.kind)
 def test_the_dictionary_has_what_the_array_sees(array):
     dictionary = angular_dictionary(array, N_T, 2, np.dtype(complex))
