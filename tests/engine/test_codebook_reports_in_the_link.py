@@ -55,13 +55,23 @@ def test_regularisation_needs_the_gain(fdd):
     assert told["with"]["sum_rate_bps_hz"].mean() > 1.02 * told["without"]["sum_rate_bps_hz"].mean()
 
 
-def test_lost_and_late_reports_cost_rate_and_nothing_else(fdd):
-    fading = {"fading": {"kind": "ar1", "correlation": 0.9}}
-    rates = [
-        fdd({"type2": "type2"}, channel=fading, feedback=feedback)["type2"]["sum_rate_bps_hz"].mean()
+PANEL = {"kind": "mmwave_clusters", "tx_array": {"kind": "cross_polarised", "rows": 2, "columns": 4}}
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+@pytest.mark.parametrize("codec", [{"kind": "type1"}, {"kind": "type2"}, *({"kind": "etype2", "combination": c} for c in (1, 6))], ids=str)
+def test_lost_and_late_reports_cost_rate_and_nothing_else(fdd, codec, rank):
+    """On the standard's panel of 2 x 4 x 2 ports."""
+    panel, fading = {"n1": 4, "n2": 2, "rank": rank}, {"fading": {"kind": "ar1", "correlation": 0.9}}
+    outs = [
+        fdd({"s": codec | panel}, channel=PANEL | fading, feedback=feedback, system=SYSTEM | {"num_users": 2, "num_streams": rank})["s"]
         for feedback in ({}, {"delay_slots": 2}, {"loss": 0.5}, {"loss": 1.0})
     ]
+    rates = [out["sum_rate_bps_hz"].mean() for out in outs]
     assert rates[0] > max(rates[1:3]) > rates[3] == 0
+    assert all(np.isnan(out["nmse_csi"]).all() for out in outs)
+    assert np.isnan(outs[3]["sgcs"]).all()  # nothing has arrived
+    assert np.nanmean(outs[0]["sgcs"]) > np.nanmean(outs[1]["sgcs"]) > 0
 
 
 def test_sub_arrays_are_ports_too(fdd):

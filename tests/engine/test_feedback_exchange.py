@@ -42,6 +42,31 @@ def test_the_rate_falls_with_delay_and_with_loss(run, scheme, codec, worse):
         assert certainly_less(worse_rate, better)
 
 
+TYPE2 = {"kind": "type2", "rank": 2}
+WAYS = ["lloyd_max", DIFFERENTIAL, ADAPTIVE, "paths", {"kind": "topk", "domain": "beams", "reduction": 2}, TYPE2,
+        {"kind": "type1", "rank": 2}, {"kind": "etype2", "rank": 2, "combination": 2}]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("timescale", "analog", "codecs"),
+    [
+        ("single", "svd_phases", ["lloyd_max", TYPE2]),
+        ("offline", "ports", WAYS),
+        ("online", {"kind": "ssca", "batch": 2, "inner_iterations": 1, "steps": 1}, ["lloyd_max", DIFFERENTIAL, TYPE2]),
+    ],
+)
+@pytest.mark.parametrize("worse", [{"delay_slots": 3}, {"loss": 0.6}], ids=str)
+def test_nothing_earns_more_with_worse_feedback(run, scheme, timescale, analog, codecs, worse):
+    """Two layers per user, in every timescale. Type I is too coarse to lose anything that is certain in 16 drops, but gains nothing."""
+    schemes = [scheme(f"s{i}", timescale, codec=codec, analog=analog, combiner_csi="true_channel") for i, codec in enumerate(codecs)]
+    system = {"num_tx": 16, "num_rf": 8, "num_rx": 4, "num_rx_rf": 2, "num_users": 2, "num_streams": 2}
+    out = [run(*schemes, duplex="fdd", feedback=feedback, drops=16, system=system, clock={"frames": 4}) for feedback in ({}, worse)]
+    for name, codec in zip(out[0], codecs, strict=True):
+        good, bad = (drop_means({"sum_rate_bps_hz": o[name]["sum_rate_bps_hz"][o[name]["slot"] >= 6]}) for o in out)
+        assert bad.mean() < good.mean(), codec
+        assert certainly_less(bad, good) or "type1" in str(codec), codec
+
+
 @pytest.mark.parametrize("timescale", ["single", "offline", "online"])
 def test_perfect_feedback_is_tdd_bit_for_bit(run, scheme, timescale):
     analog = {"single": "svd_phases", "offline": "covariance", "online": {"kind": "ssca", "batch": 2, "inner_iterations": 2}}[timescale]
@@ -53,11 +78,12 @@ def test_perfect_feedback_is_tdd_bit_for_bit(run, scheme, timescale):
 
 @pytest.mark.parametrize("codec", ["type1", "type2", {"kind": "etype2", "combination": 2}, "lloyd_max", DIFFERENTIAL, ADAPTIVE], ids=str)
 @pytest.mark.parametrize("feedback", [{}, {"budget_bits": 300}, {"loss": 0.3, "delay_slots": 2}], ids=str)
-def test_the_ledger_is_the_sum_of_the_reports(run, scheme, monkeypatch, codec, feedback):
+@pytest.mark.parametrize(("timescale", "analog"), [("single", "svd_phases"), ("offline", "ports"), ("online", "covariance")])
+def test_the_ledger_is_the_sum_of_the_reports(run, scheme, monkeypatch, codec, feedback, timescale, analog):
     sent = []
     original = Exchange.report
     monkeypatch.setattr(Exchange, "report", lambda *args: sent.append(original(*args)) or sent[-1])
-    out = run(scheme(codec=codec, analog="ports"), duplex="fdd", feedback=feedback, system=PORTS)["s"]
+    out = run(scheme("s", timescale, codec=codec, analog=analog), duplex="fdd", feedback=feedback, system=PORTS)["s"]
     bits = np.stack([np.where(s.senders, s.report.booked, 0).mean(axis=1) for s in sent], axis=1)
     np.testing.assert_array_equal(out["feedback_bits"].reshape(2, -1), bits)
     np.testing.assert_array_equal(out["signaling_bits"].reshape(2, -1), np.cumsum(out["pilot_bits"].reshape(2, -1) + bits, axis=1))
