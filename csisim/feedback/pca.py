@@ -63,7 +63,7 @@ class Pca(ImageCodec):
     def bits_per_image(self, layout: ImageLayout) -> int:
         """Of the code. What suits a preset is known before its drops are drawn, so that nobody waits for them to hear it."""
         config, length = self.config, self.config.code_length(layout.angles, layout.delays)
-        if config.file not in PRESETS or config.domain != "delay_angle" or length % 2:
+        if config.file not in PRESETS or config.domain != "delay_angle" or length % 2 or length % getattr(config.quantiser, "dim", 1):
             return super().bits_per_image(layout)
         _check_angles(config.file, PRESET_ANGLES, layout.angles)
         return int(config.quantiser.num_bits(length))

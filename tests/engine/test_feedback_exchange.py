@@ -156,6 +156,16 @@ def test_a_budget_leaves_reports_in_step_with_the_beams(run, scheme):
     assert np.nanmax(age) < 16
 
 
+@pytest.mark.parametrize(("timescale", "analog", "users"), [("single", "svd_phases", 3), ("offline", "covariance", 1)])
+def test_new_beams_need_all_reports_of_a_slot(run, scheme, timescale, analog, users):
+    """Geometric ages: of a slot's three reports all must come where every slot has beams of its own, else each counts for itself."""
+    loss = 0.3
+    out = run(scheme(timescale=timescale, analog=analog), duplex="fdd", feedback={"loss": loss}, system={"num_users": 3},
+              clock={"frames": 40}, drops=8)["s"]  # fmt: skip
+    kept = (1 - loss) ** users
+    assert np.nanmean(out["csi_age_slots"][out["slot"] > 40]) == pytest.approx((1 - kept) / kept, rel=0.15)
+
+
 @pytest.mark.parametrize("codec", ["lloyd_max", DIFFERENTIAL], ids=str)
 def test_what_never_completes_is_not_kept(run, scheme, monkeypatch, codec):
     """New beams in every slot and hardly a drop whose reports all arrive: only what serves or is under way is remembered."""
