@@ -252,6 +252,9 @@ def test_captions_state_the_conditions(results):
     assert "SNR 10 dB" not in picture.caption
     assert "SNR 10 dB" in render(results, Plot(kind="versus", x="num_users")).caption
     assert picture.title == "Sum rate versus SNR"
+    clock = results.scenario.clock.model_copy(update={"frames": 1})
+    single = replace(results, scenario=results.scenario.model_copy(update={"clock": clock}))
+    assert "1 frame, 8 slots per frame" in render(single, Plot(kind="versus", x="snr_db")).caption
 
 
 def test_schemes_are_chosen_ordered_and_always_look_the_same(results):

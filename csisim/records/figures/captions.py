@@ -103,8 +103,9 @@ def conditions(results: "Results", x: str | None = None, evaluated: bool = False
     if x != "length":
         parts.append(_equals("$L$", "$N_t^{RF}$" if scenario.pilots.length == "num_rf" else scenario.pilots.length))
     channel = scenario.channel.kind + "".join(f" ({value})" for value in [getattr(scenario.channel, "statistics", None)] if value)
-    lengths = {"frames": (clock.frames, "frames"), "slots_per_frame": (clock.slots_per_frame, "slots per frame")}
-    parts += [channel, *(f"{held.get(name, value)} {words}" for name, (value, words) in lengths.items() if name != x)]
+    lengths = {"frames": (clock.frames, "frame{}"), "slots_per_frame": (clock.slots_per_frame, "slot{} per frame")}
+    counts = ((held.get(name, value), words) for name, (value, words) in lengths.items() if name != x)
+    parts += [channel, *(f"{count} {words.format('s' * (count != 1))}" for count, words in counts)]
     others = {
         name: value for name, value in held.items() if name not in SYSTEM and name not in ("snr_db", "length", "frames", "slots_per_frame")
     }
