@@ -95,9 +95,9 @@ def codecs_suit_the_channel(scenario: Scenario) -> Iterator[Problem]:
 
 def _codecs(config: Component) -> Iterator[tuple[Path, Component]]:
     """The codecs that write bits by themselves, with their places in ``config``."""
-    within = {("ladder", rung): inner for rung, inner in enumerate(getattr(config, "ladder", ()))}
-    inner = getattr(config, "inner", None)
-    within |= {} if inner is None else {("inner",): inner}
+    within: dict[Path, Component] = {("ladder", rung): inner for rung, inner in enumerate(getattr(config, "ladder", ()))}
+    if hasattr(config, "inner"):
+        within["inner",] = config.inner
     if not within:
         yield (), config
     for place, part in within.items():
