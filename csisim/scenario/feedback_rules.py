@@ -65,7 +65,7 @@ def feedback_is_fdd(scenario: Scenario) -> Iterator[Problem]:
 
 def reports_arrive(scenario: Scenario) -> Iterator[Problem]:
     delay, slots = scenario.feedback.delay_slots, scenario.clock.slots
-    if scenario.duplex == "fdd" and 0 < slots <= delay:
+    if reporting(scenario) and 0 < slots <= delay:
         message = f"after {delay} slots no report arrives within a superframe of {slots} slots (delay_slots < frames * slots_per_frame)"
         yield Problem(("feedback", "delay_slots"), message)
 
@@ -123,7 +123,7 @@ def _unsuited_codebook(scenario: Scenario, scheme: SchemeConfig, config: Compone
 def budget_carries_a_report(scenario: Scenario) -> Iterator[Problem]:
     """A user who can never afford the shortest report of its codec never reports."""
     budget = scenario.feedback.budget_bits
-    if scenario.duplex != "fdd" or budget is None or any(codecs_suit_the_channel(scenario)):
+    if budget is None or any(codecs_suit_the_channel(scenario)):
         return
     told = [scheme for _, scheme in reporting(scenario) if not any(_untrained_yet(config) for _, config in _codecs(scheme.codec))]
     needed = {scheme.name: shortest_report(scenario, scheme) for scheme in told}
@@ -148,7 +148,7 @@ def shortest_report(scenario: Scenario, scheme: SchemeConfig) -> int:
 
 def delay_needs_correlation(scenario: Scenario) -> Iterator[Problem]:
     fading = getattr(getattr(scenario.channel, "fading", None), "kind", None)
-    if scenario.duplex == "fdd" and scenario.feedback.delay_slots > 0 and fading == "iid":
+    if reporting(scenario) and scenario.feedback.delay_slots > 0 and fading == "iid":
         message = "with iid fading a delayed report knows nothing of the present channel (fading: ar1 or jakes)"
         yield Problem(("feedback", "delay_slots"), message)
 
@@ -161,7 +161,8 @@ def prediction_is_possible(scenario: Scenario) -> Iterator[Problem]:
         if window is None:
             continue
         moves = scheme.cadence == "slot" and component("analog", scheme.analog.kind).phase_shifters
-        beams = 1 if moves else scheme.update_every * clock.slots_per_frame if scheme.timescale == "online" else clock.slots
+        stay = scheme.update_every * clock.slots_per_frame if scheme.timescale == "online" else clock.slots
+        beams = 1 if moves else min(stay, clock.slots)
         until = f"{scheme.codec.kind} never predicts, it only costs its header: the first acknowledgement is there after {wait} slots"
         if wait >= beams > 0:
             message = f"{until}, and {scheme.analog.kind} designs new beams after {beams}"

@@ -74,6 +74,23 @@ def test_lost_and_late_reports_cost_rate_and_nothing_else(fdd, codec, rank):
     assert np.nanmean(outs[0]["sgcs"]) > np.nanmean(outs[1]["sgcs"]) > 0
 
 
+@pytest.mark.parametrize("rank", [1, 2])
+def test_every_parameter_combination_of_a_wide_band(fdd, rank):
+    """Enhanced Type II on 32 ports and 8 subbands, late and lossy: what is booked grows with the combination as its lengths do."""
+    codecs = {f"{c}": {"kind": "etype2", "combination": c, "n1": 4, "n2": 4, "rank": rank} for c in range(1, 9)}
+    wide = {"kind": "cost2100", "num_subcarriers": 8, "fading": None} if rank == 1 else {"kind": "rayleigh", "num_subcarriers": 8}
+    system = {"num_tx": 32, "num_rf": 32, "num_rx": rank, "num_rx_rf": rank, "num_users": 2, "num_streams": rank}
+    out = fdd(codecs, channel=wide, system=system, feedback={"delay_slots": 1, "loss": 0.2}, drops=2)
+    for name, columns in out.items():
+        assert np.isnan(columns["nmse_csi"]).all()
+        assert (columns["sum_rate_bps_hz"] > 0).any()
+        sgcs = columns["sgcs"][~np.isnan(columns["sgcs"])]
+        assert ((sgcs > 0) & (sgcs <= 1)).all(), name
+    bits = [out[name]["feedback_bits"].max() for name in codecs]
+    assert bits[0] < bits[1] < bits[3] < bits[4]
+    assert bits[6] < bits[7]
+
+
 def test_sub_arrays_are_ports_too(fdd):
     """Two neighbouring antennas per chain: half the ports, shorter reports."""
     out = fdd({"type2": "type2"}, system=SYSTEM | {"num_rf": 8})["type2"]
