@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from csisim.papers.base import NATS, Conditions, Measured, Row, Table
 from csisim.papers.by_scenario import Of, by_scenario
-from csisim.papers.networks import TRAINING, loaded, trained
+from csisim.papers.networks import loaded, trained
 
 SHARE, RATE = "% of RLS-SSCA", "nat/s/Hz"
 BLACK_BOX = "black boxes are trained for four users and 16 RF chains"
@@ -152,7 +152,7 @@ class LearningCurve:
         sets = ("system.snr_db=10",)
         trained("kang2022_fig15", conditions, sets)
         (cell,) = loaded("kang2022_fig15", conditions, sets).cells
-        asked = orders(cell.scenario, TRAINING[conditions.effort])
+        asked = orders(cell.scenario)
         before, transfer, native = (read_header(asked[scheme, "estimator"].files()[-1]) for scheme in ("mismatch", "transfer", "joint"))
         curve = dict(transfer.recipe["history"])
         scores = [before.score["trained"], *(curve[step] for step in _CURVE)]

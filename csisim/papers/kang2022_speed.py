@@ -13,7 +13,7 @@ from csisim.beamforming.analog.projection import project
 from csisim.beamforming.digital import oracle
 from csisim.beamforming.digital.linear import start_precoder
 from csisim.papers.base import Conditions, Measured, Table
-from csisim.papers.networks import TRAINING, loaded, trained
+from csisim.papers.networks import loaded, trained
 from csisim.phy.dims import PowerBudget, System
 from csisim.phy.rates import mmse_combiner, rate_per_user
 from csisim.random import complex_normal, stream
@@ -141,7 +141,7 @@ def _training(size: tuple[int, int], conditions: Conditions) -> dict[str, Measur
     found = {}
     for name, scheme in (("joint", "joint"), ("black box", "black_box")):
         (cell,) = loaded("kang2022_fig10_networks", conditions, _sets(size)).cells
-        order = orders(cell.scenario, TRAINING[conditions.effort])[scheme, "digital"]
+        order = orders(cell.scenario)[scheme, "digital"]
         found[f"{name}, training"] = Measured(sum(_pace(order)) / 60)
     return found
 

@@ -161,6 +161,27 @@ def test_packaged_recipes_are_valid(path):
     assert read_recipe(str(path)).digest == read_recipe(path.stem).digest
 
 
+def test_a_digest_covers_what_the_recipe_leaves_to_defaults_and_the_training_itself(monkeypatch):
+    def digest():
+        return recipe(stage("hybrid")).digest
+
+    first = digest()
+    assert first == digest()
+    from csisim.training import recipe as module
+    from csisim.training.tasks import hybrid
+
+    class Changed(hybrid.HybridConfig):
+        csi_error_db: float | None = -20.0
+
+    with monkeypatch.context() as other:
+        other.setattr(hybrid.Hybrid, "Config", Changed)
+        assert digest() != first
+    with monkeypatch.context() as other:
+        other.setattr(module, "TRAINING_VERSION", 0)
+        assert digest() != first
+    assert recipe(stage("hybrid"), description="the same").digest == first
+
+
 def test_what_is_wrong_with_a_recipe_is_told(tmp_path):
     with pytest.raises(CsisimError, match=r"packaged ones: .*kang2022_joint"):
         read_recipe("nothing")
