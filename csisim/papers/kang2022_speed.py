@@ -54,7 +54,8 @@ def operations(num_rf: int, users: int) -> dict[str, Measured]:
     joint = _SYMBOLS * users * square + _LAYERS * (served * num_rf**2.37 + both)
     inner = {room: configure(room, "fc_net").hidden for room in ("estimator", "digital")}  # type: ignore[attr-defined]
     estimator = users * inner["estimator"] * (2 * _RX * _SYMBOLS + inner["estimator"] + 2 * _RX * num_rf)
-    precoder = inner["digital"] * (2 * users * _RX * num_rf + inner["digital"] + 2 * users * num_rf * _STREAMS)
+    inputs, outputs = 2 * users * _RX * num_rf, 2 * users * num_rf * _STREAMS
+    precoder = inner["digital"] * (inputs + inner["digital"] + outputs) + inputs * outputs
     counts = {"RLS-SSCA": rls, "joint": joint, "black box": estimator + precoder, "RLS-SSCA / joint": 1e6 * rls / joint}
     return {f"{name}, operations": Measured(count / 1e6) for name, count in counts.items()}
 

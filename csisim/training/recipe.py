@@ -32,6 +32,7 @@ TASKS = {
     "one_stage": "csisim.training.tasks.estimation:Estimation",
     "long_term": "csisim.training.tasks.long_term:LongTermTask",
     "fc_estimator": "csisim.training.tasks.black_box:BlackBox",
+    "fc_supervised": "csisim.training.tasks.black_box:BlackBox",
     "fc_digital": "csisim.training.tasks.black_box:BlackBox",
     "fc_joint": "csisim.training.tasks.black_box:BlackBox",
     "iaidnn": "csisim.training.tasks.iaidnn:IaidnnTask",
