@@ -57,7 +57,7 @@ def train_networks(loaded: "Loaded", jobs: int, say: Callable[[str], None] | Non
 
 def side_by_side(
     ready: Callable[[], Mapping[str, Recipe]],
-    folder: Path,
+    into: Path,
     jobs: int,
     device: str = "cpu",
     begun: Callable[[str], None] = lambda digest: None,
@@ -71,10 +71,10 @@ def side_by_side(
     Parameters
     ----------
     ready : callable
-        Recipes by their digest that can begin now and have not led to weights in the folder; is asked whenever one has ended, until
+        Recipes by their digest that can begin now and have not led to weights; is asked whenever one has ended, until
         it returns none.
-    folder : path
-        Of the weights.
+    into : path
+        Folder of the weights.
     jobs : int
         Trainings at a time.
     device : {"cpu", "cuda"}
@@ -83,7 +83,7 @@ def side_by_side(
         Are told the digest of every training that is taken up, or has ended.
     """
     running: dict[str, Future] = {}
-    with one_thread_per_process(), _starter(jobs, folder, device) as start:
+    with one_thread_per_process(), _starter(jobs, into, device) as start:
         while (todo := ready()) or running:
             for digest, recipe in todo.items():
                 if digest not in running:
@@ -98,10 +98,10 @@ def side_by_side(
 
 
 @contextmanager
-def _starter(jobs: int, folder: Path, device: str) -> Iterator[Callable[[Recipe], Future]]:
+def _starter(jobs: int, into: Path, device: str) -> Iterator[Callable[[Recipe], Future]]:
     """How a training is begun: at once and to its end, or as soon as a worker is free; what still runs in the end is stopped."""
     if jobs == 1:
-        yield lambda recipe: _done(recipe, folder, device)
+        yield lambda recipe: _done(recipe, into, device)
         return
     from pebble import ProcessPool
 
@@ -109,7 +109,7 @@ def _starter(jobs: int, folder: Path, device: str) -> Iterator[Callable[[Recipe]
 
     def schedule(recipe: Recipe) -> Future:
         with ctrl_c_waits():  # workers that start meanwhile never hear of it, not even while they still import
-            return pool.schedule(run_recipe, args=(recipe, folder), kwargs={"device": device})
+            return pool.schedule(run_recipe, args=(recipe, into), kwargs={"device": device})
 
     try:
         yield schedule
@@ -118,8 +118,8 @@ def _starter(jobs: int, folder: Path, device: str) -> Iterator[Callable[[Recipe]
         pool.join()
 
 
-def _done(recipe: Recipe, folder: Path, device: str) -> Future:
-    run_recipe(recipe, folder, device=device)
+def _done(recipe: Recipe, into: Path, device: str) -> Future:
+    run_recipe(recipe, into, device=device)
     done: Future = Future()
     done.set_result(None)
     return done
