@@ -27,8 +27,8 @@ _LENT = (
 )
 _STALLED = (
     "quick: trained for a minute, the paper's for 350: the precoder stalls where matched filters are (in a trial with perfect CSI 14 "
-    "bit/s/Hz, matched filters 15, SCA 47). Copying SCA first, over a linear shortcut, brought it there, from 13 % with the rate alone; layers of 1024 and 2048 "
-    "units and learning rates of 0.003 and 0.01 did not bring it further"
+    "bit/s/Hz, matched filters 15, SCA 47). Copying SCA first, over a linear shortcut, brought it there, from 13 % with the rate alone; "
+    "layers of 1024 and 2048 units and learning rates of 0.003 and 0.01 did not bring it further"
 )
 _SAMPLES = "needs thousands of samples and hours: not trained here"
 _SECONDS = "seconds of another machine, for an unstated number of slots; ours are the rows below, and only the ratio is judged"

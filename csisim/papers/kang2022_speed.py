@@ -81,7 +81,7 @@ class Chain:
 
     def __call__(self, received: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Estimate, precoder and, where the design has its own, combiners."""
-        estimate, _ = self.estimator.update(received, self.state)
+        estimate, self.state = self.estimator.update(received, self.state)  # a black box keeps its weights there from the first slot on
         return estimate.value, *self.digital.design(estimate.value, self.system.noise_power, self.system.power, _STREAMS)
 
     def seconds(self, count: int) -> float:
