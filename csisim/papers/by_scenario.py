@@ -9,7 +9,7 @@ import numpy as np
 
 from csisim.errors import CsisimError
 from csisim.papers.base import NATS, Conditions, Measured, Row, Table
-from csisim.papers.networks import TRAINING
+from csisim.papers.networks import loaded
 from csisim.papers.statistics import mean, share
 from csisim.records.schema import BITS
 
@@ -87,19 +87,16 @@ def _run(name: str, conditions: Conditions, kept: Mapping[str, tuple[float, ...]
     from csisim.runner.effort import default_jobs
     from csisim.runner.progress import display
     from csisim.runner.sweep import run_sweep
-    from csisim.scenario.load import load_scenario
 
-    file = conditions.scenarios / f"{name}.yaml"
     sets = (f"replicas={_REPLICAS}",) if conditions.effort == "full" else ()
-    loaded = load_scenario(file, sets)
+    asked = loaded(name, conditions, sets)
     if kept:
-        loaded = load_scenario(
-            file, sets, [f"{'.'.join(loaded.axes[axis])}={','.join(f'{at:g}' for at in values)}" for axis, values in kept.items()]
-        )
+        axes = [f"{'.'.join(asked.axes[axis])}={','.join(f'{at:g}' for at in values)}" for axis, values in kept.items()]
+        asked = loaded(name, conditions, sets, axes)
     root = conditions.results / name
     with display(False) as shown:
-        jobs = conditions.jobs or default_jobs(loaded)
-        result = run_sweep(loaded, root, jobs, display=shown, say=conditions.told, training_effort=TRAINING[conditions.effort])
+        jobs = conditions.jobs or default_jobs(asked)
+        result = run_sweep(asked, root, jobs, display=shown, say=conditions.told)
     _tables.cache_clear()  # what was read before may have grown
     if result.interrupted:
         raise KeyboardInterrupt

@@ -3,9 +3,7 @@
 They have a folder of their own in the cache: some are trained badly on purpose, and no scenario is to find them.
 """
 
-import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,8 @@ from typing import Any
 from csisim.papers.base import Conditions, Effort
 from csisim.papers.precoding import Size
 from csisim.runner.effort import available_cores
-from csisim.runner.interrupts import ctrl_c_waits, end_with_the_parent
-from csisim.runner.work import one_thread_per_process
-from csisim.training.base import Progress
-from csisim.training.recipe import Recipe, run_recipe
+from csisim.runner.networks import side_by_side
+from csisim.training.recipe import Recipe, made_by
 from csisim.weights import Header, cache_folder, read_header
 
 #: row -> fields of ``digital`` that make it
@@ -73,12 +69,12 @@ class Net:
 
 def header(net: Net, effort: Effort, seed: int) -> Header:
     """What a trained network's file says; ``recipe["history"]`` has its validation scores."""
-    return read_header(_there(recipe(net, effort, seed))[0])
+    return read_header(made_by(recipe(net, effort, seed), _folder())[0])
 
 
 def designer(net: Net, effort: Effort) -> dict[str, Any]:
     """The settings of a digital designer with the weights of the seed that is best on the validation set, the same for all seeds."""
-    files = [_there(recipe(net, effort, seed))[0] for seed in range(net.seeds())]
+    files = [made_by(recipe(net, effort, seed), _folder())[0] for seed in range(net.seeds())]
     return net.digital | {"weights": str(max(files, key=lambda path: float(read_header(path).score["trained"])))}
 
 
@@ -87,56 +83,31 @@ def train(nets: Sequence[Net], conditions: Conditions, seeds: int | None = None)
 
     Every training depends on its recipe alone: the number of processes changes no result.
     """
-    recipes: dict[str, tuple[str, Recipe]] = {}
+    labels: dict[str, str] = {}
+    recipes: dict[str, Recipe] = {}
     for net in sorted(nets, key=_cost, reverse=True):  # the longest first, so that no process is left alone with one
         for seed in range(seeds or net.seeds()):
             wanted = recipe(net, conditions.effort, seed)
-            if not _there(wanted):
-                recipes.setdefault(wanted.digest, (f"{net.label()}, seed {seed}", wanted))
+            if not made_by(wanted, _folder()):
+                labels.setdefault(wanted.digest, f"{net.label()}, seed {seed}")
+                recipes.setdefault(wanted.digest, wanted)
     if not recipes:
         return
     conditions.told(f"training {len(recipes)} networks")
-    with one_thread_per_process():
-        for done, label in enumerate(_trained(list(recipes.values()), conditions.jobs or available_cores()), 1):
-            conditions.told(f"trained {label} ({done} of {len(recipes)})")
+    trained: list[str] = []
 
+    def ended(digest: str) -> None:
+        trained.append(digest)
+        conditions.told(f"trained {labels[digest]} ({len(trained)} of {len(recipes)})")
 
-def _trained(recipes: Sequence[tuple[str, Recipe]], jobs: int) -> Iterator[str]:
-    """Labels of networks, as their trainings end; one job alone is this process."""
-    from pebble import ProcessPool
+    def ready() -> dict[str, Recipe]:
+        return {digest: one for digest, one in recipes.items() if not made_by(one, _folder())}
 
-    if jobs == 1:
-        for label, recipe in recipes:
-            _train(recipe)
-            yield label
-        return
-    pool = ProcessPool(max_workers=min(jobs, len(recipes)), initializer=end_with_the_parent, context=multiprocessing.get_context("spawn"))
-    try:
-        with ctrl_c_waits():  # workers that start meanwhile never hear of it, not even while they still import
-            waiting: dict[Any, str] = {pool.schedule(_train, args=(recipe,)): label for label, recipe in recipes}
-        while waiting:
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                future.result()
-                yield waiting.pop(future)
-    finally:
-        pool.stop()
-        pool.join()
-
-
-def _train(recipe: Recipe) -> None:
-    run_recipe(recipe, _folder(), told=_quiet)
-
-
-def _quiet(stage: int, task: str, progress: Progress) -> None:
-    """Trainings for a table are told of once, by their name."""
+    side_by_side(ready, _folder(), min(conditions.jobs or available_cores(), len(recipes)), ended=ended)
 
 
 def _folder() -> Path:
     return cache_folder() / "hu2021"
-
-
-def _there(recipe: Recipe) -> list[Path]:
-    return sorted(_folder().glob(f"*{recipe.digest[:8]}.safetensors"))
 
 
 def _cost(net: Net) -> float:

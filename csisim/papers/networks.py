@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 TRAINING = {"quick": 1.0, "full": 4.0}
 
 
-def loaded(name: str, conditions: Conditions, sets: Sequence[str] = ()) -> "Loaded":
-    """A scenario of the paper."""
+def loaded(name: str, conditions: Conditions, sets: Sequence[str] = (), axes: Sequence[str] = ()) -> "Loaded":
+    """A scenario of the paper; ``sets`` and ``axes`` as for ``csisim run --set`` and ``--sweep``."""
     from csisim.scenario.load import load_scenario
 
-    return load_scenario(conditions.scenarios / f"{name}.yaml", sets)
+    effort = f"training_effort={TRAINING[conditions.effort]:g}"  # in the scenario, so that its records can be made again
+    return load_scenario(conditions.scenarios / f"{name}.yaml", (effort, *sets), axes)
 
 
 def trained(name: str, conditions: Conditions, sets: Sequence[str] = ()) -> "Loaded":
@@ -25,4 +26,4 @@ def trained(name: str, conditions: Conditions, sets: Sequence[str] = ()) -> "Loa
     from csisim.runner.networks import train_networks
 
     jobs = conditions.jobs or available_cores()
-    return train_networks(loaded(name, conditions, sets), jobs, conditions.told, TRAINING[conditions.effort])
+    return train_networks(loaded(name, conditions, sets), jobs, conditions.told)

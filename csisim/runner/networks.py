@@ -1,10 +1,12 @@
-"""Networks that schemes have trained for themselves, several trainings side by side."""
+"""Networks of scenarios and of papers' tables, several trainings side by side."""
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from csisim.runner.interrupts import ctrl_c_waits, end_with_the_parent
 from csisim.runner.work import one_thread_per_process
@@ -15,9 +17,7 @@ if TYPE_CHECKING:
     from csisim.scenario.load import Loaded
 
 
-def train_networks(
-    loaded: "Loaded", jobs: int, say: Callable[[str], None] | None = None, effort: float = 1.0, seed: int = 0, device: str = "cpu"
-) -> "Loaded":
+def train_networks(loaded: "Loaded", jobs: int, say: Callable[[str], None] | None = None, seed: int = 0, device: str = "cpu") -> "Loaded":
     """Train what the recipes in a scenario's ``weights`` have not led to yet, and name the files of weights in its cells.
 
     Parameters
@@ -27,8 +27,6 @@ def train_networks(
         Trainings at a time; 1 trains in this process. Every training has one thread, so results do not depend on their number.
     say : callable, optional
         Is told of every training that begins.
-    effort : float
-        Factor on the steps of all trainings.
     seed : int
         Added to their seeds.
     device : {"cpu", "cuda"}
@@ -39,56 +37,92 @@ def train_networks(
     CsisimError
         If a recipe is not valid.
     """
-    wanted = [order for cell in loaded.cells for order in orders(cell.scenario, effort, seed).values()]
+    wanted = [order for cell in loaded.cells for order in orders(cell.scenario, seed).values()]
     if not wanted:
         return loaded
-    if due(wanted):
-        with one_thread_per_process():
-            _train(wanted, jobs, say or (lambda line: None), device)
-    return replace(loaded, cells=[replace(cell, scenario=with_networks(cell.scenario, effort, seed)) for cell in loaded.cells])
+    labels: dict[str, str] = {}
+
+    def ready() -> dict[str, Recipe]:
+        found = due(wanted)
+        labels.update((digest, f"{order.name} for {_told(recipe)}") for digest, (order, recipe) in found.items())
+        return {digest: recipe for digest, (_, recipe) in found.items()}
+
+    def begun(digest: str) -> None:
+        if say is not None:
+            say(f"training {labels[digest]}")
+
+    side_by_side(ready, folder(), jobs, device, begun)
+    return replace(loaded, cells=[replace(cell, scenario=with_networks(cell.scenario, seed)) for cell in loaded.cells])
 
 
-def _train(wanted: list[Any], jobs: int, say: Callable[[str], None], device: str) -> None:
-    pool = _Pool(jobs, device)
+def side_by_side(
+    ready: Callable[[], Mapping[str, Recipe]],
+    into: Path,
+    jobs: int,
+    device: str = "cpu",
+    begun: Callable[[str], None] = lambda digest: None,
+    ended: Callable[[str], None] = lambda digest: None,
+) -> None:
+    """Run recipes until none is left, in worker processes of one thread, or in this process if one is enough.
+
+    Every training depends on its recipe alone: the number of processes changes no result. One that is ended too early is resumed by
+    the next call.
+
+    Parameters
+    ----------
+    ready : callable
+        Recipes by their digest that can begin now and have not led to weights; is asked whenever one has ended, until
+        it returns none.
+    into : path
+        Folder of the weights.
+    jobs : int
+        Trainings at a time.
+    device : {"cpu", "cuda"}
+        Where torch computes.
+    begun, ended : callable, optional
+        Are told the digest of every training that is taken up, or has ended.
+    """
     running: dict[str, Future] = {}
-    try:
-        while ready := due(wanted):
-            for digest, (order, recipe) in ready.items():
+    with one_thread_per_process(), _starter(jobs, into, device) as start:
+        while (todo := ready()) or running:
+            for digest, recipe in todo.items():
                 if digest not in running:
-                    say(f"training {order.name} for {_told(recipe)}")
-                    running[digest] = pool.start(recipe)
+                    begun(digest)
+                    running[digest] = start(recipe)
+                    if jobs == 1:
+                        break
             wait(running.values(), return_when=FIRST_COMPLETED)
             for digest in [digest for digest, future in running.items() if future.done()]:
                 running.pop(digest).result()
+                ended(digest)
+
+
+@contextmanager
+def _starter(jobs: int, into: Path, device: str) -> Iterator[Callable[[Recipe], Future]]:
+    """How a training is begun: at once and to its end, or as soon as a worker is free; what still runs in the end is stopped."""
+    if jobs == 1:
+        yield lambda recipe: _done(recipe, into, device)
+        return
+    from pebble import ProcessPool
+
+    pool = ProcessPool(max_workers=jobs, initializer=end_with_the_parent, context=multiprocessing.get_context("spawn"))
+
+    def schedule(recipe: Recipe) -> Future:
+        with ctrl_c_waits():  # workers that start meanwhile never hear of it, not even while they still import
+            return pool.schedule(run_recipe, args=(recipe, into), kwargs={"device": device})
+
+    try:
+        yield schedule
     finally:
         pool.stop()
+        pool.join()
 
 
-class _Pool:
-    """Worker processes that train, or this process if one is enough."""
-
-    def __init__(self, jobs: int, device: str) -> None:
-        from pebble import ProcessPool
-
-        self.device = device
-        context = multiprocessing.get_context("spawn")
-        self.processes = None if jobs == 1 else ProcessPool(max_workers=jobs, initializer=end_with_the_parent, context=context)
-
-    def start(self, recipe: Recipe) -> Future:
-        """A training that begins as soon as a worker is free."""
-        if self.processes is None:
-            done: Future = Future()
-            run_recipe(recipe, folder(), device=self.device)
-            done.set_result(None)
-            return done
-        with ctrl_c_waits():  # the processes started meanwhile never hear of it
-            return self.processes.schedule(run_recipe, args=(recipe, folder()), kwargs={"device": self.device})
-
-    def stop(self) -> None:
-        """End what is running, at once; it is resumed next time."""
-        if self.processes is not None:
-            self.processes.stop()
-            self.processes.join()
+def _done(recipe: Recipe, into: Path, device: str) -> Future:
+    run_recipe(recipe, into, device=device)
+    done: Future = Future()
+    done.set_result(None)
+    return done
 
 
 def _told(recipe: Recipe) -> str:
@@ -97,6 +131,7 @@ def _told(recipe: Recipe) -> str:
     told = [f"{system['num_rf']} RF chains", f"{system['num_users']} users"]
     pilots, usual_pilots = recipe.link.get("pilots", {}), _USUAL_PILOTS | {"length": system["num_rf"]}
     told += [f"{name} {pilots[name]}" for name, usual in usual_pilots.items() if pilots.get(name, usual) != usual]
+    told += [f"{recipe.link['samples']} samples"] if "samples" in recipe.link else []
     digital = recipe.link.get("digital", {})
     return ", ".join(told + [f"{name} {digital[name]}" for name, usual in _USUAL_LAYERS.items() if digital.get(name, usual) != usual])
 

@@ -44,7 +44,6 @@ def run_sweep(
     run_cell: RunCell | None = None,
     display: Display | None = None,
     say: Callable[[str], None] | None = None,
-    training_effort: float = 1.0,
 ) -> SweepResult:
     """Compute the records of a scenario that are missing in a results folder.
 
@@ -65,8 +64,6 @@ def run_sweep(
         The engine; :func:`csisim.engine.cell.run_cell` when left out.
     say : callable, optional
         Is told when weights must be trained first.
-    training_effort : float
-        Factor on the steps of trainings by recipes that the scenario names.
 
     Raises
     ------
@@ -76,7 +73,7 @@ def run_sweep(
     check_memory(loaded, jobs)
     store = Store(root)
     check_owner(store, loaded.scenario.name, fresh)
-    loaded = _train_first(loaded, jobs, say, training_effort)
+    loaded = _train_first(loaded, jobs, say)
     with store.writing():
         if fresh:
             store.clear()
@@ -100,7 +97,7 @@ def run_sweep(
         return SweepResult(tally.done, tally.failed, tally.total - tally.done - tally.failed, sweep.failures, interrupted)
 
 
-def _train_first(loaded: "Loaded", jobs: int, say: Callable[[str], None] | None, effort: float) -> "Loaded":
+def _train_first(loaded: "Loaded", jobs: int, say: Callable[[str], None] | None) -> "Loaded":
     """Train what the learned components of the cells lack, by the recipes or within the budgets that they declare."""
     from csisim.runner.networks import train_networks
     from csisim.training.supply import budget, missing, train_missing
@@ -114,7 +111,7 @@ def _train_first(loaded: "Loaded", jobs: int, say: Callable[[str], None] | None,
                 say(f"no weights for {', '.join(components)} of {scheme}")
         with one_thread_per_process():
             train_missing(cell.scenario)
-    return train_networks(loaded, jobs, say, effort)
+    return train_networks(loaded, jobs, say)
 
 
 class _Sweep:

@@ -71,8 +71,9 @@ def train(
     work: Stepper = stepper(task, device)
     state, best = _State(), work.parameters()
     place = Path(checkpoint) if checkpoint is not None else None
-    if place is not None and place.exists():
-        state, best = _resume(place, schedule, work)
+    resumed = None if place is None else _resume(place, schedule, work)
+    if resumed is not None:
+        state, best = resumed
         began -= state.seconds
     else:
         state.untrained = state.best = float(task.score(best))
@@ -165,7 +166,8 @@ def write_whole(path: Path, content: bytes) -> None:
                 raise
 
 
-def _resume(place: Path, schedule: Schedule, work: Stepper) -> tuple[_State, Parameters]:
+def _resume(place: Path, schedule: Schedule, work: Stepper) -> tuple[_State, Parameters] | None:
+    """Where a checkpoint has left off; None if there is none, or none any more because another process has ended the same training."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -175,6 +177,8 @@ def _resume(place: Path, schedule: Schedule, work: Stepper) -> tuple[_State, Par
             raise CsisimError(f"{place}: a checkpoint of another schedule; delete it to begin anew")
         state = _State(**json.loads(told["state"]))
         work.restore(part("now", arrays), part("memory", arrays))
+    except FileNotFoundError:
+        return None
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CsisimError(f"{place}: a damaged checkpoint; delete it to begin anew ({error})") from error
     return state, part("best", arrays)

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from csisim.errors import CsisimError
 from csisim.registry import Settings
-from csisim.training.recipe import TASKS, Recipe, Stage
+from csisim.training.recipe import TASKS, Recipe, Stage, made_by
 from csisim.weights import RECIPES, Learned, WeightsError, cache_folder, read_header
 
 ROOMS = ("estimator", "analog", "digital")
@@ -30,8 +30,8 @@ class NativeRecipe(Settings):
 
     description: str = Field("", description="free text")
     seed: int = Field(Recipe.model_fields["seed"].default, ge=0, lt=2**60, description="seed of phases and training data")
-    link: dict[Literal["system", "channel", "pilots", "estimator", "digital"], dict[str, Any]] = Field(
-        default_factory=dict, description="what it fixes of a scenario's link"
+    link: dict[Literal["system", "channel", "pilots", "estimator", "digital", "samples"], Any] = Field(
+        default_factory=dict, description="what it fixes of a scenario's link, and how many channels training knows of it"
     )
     start: list[str] = Field(
         default_factory=list, description="recipes whose networks it goes on from: by name, or YAML files relative to this one"
@@ -84,10 +84,7 @@ class Order:
     def files(self) -> list[Path]:
         """Weights from all its stages, the last stage's last; none as long as they are not all there."""
         recipe = self.recipe()
-        if recipe is None or (cache_folder() / "unfinished" / recipe.digest).exists():
-            return []
-        found = [(len(read_header(path).recipe["stages"]), path) for path in folder().glob(f"*-{recipe.digest[:8]}.safetensors")]
-        return [path for _, path in sorted(found)] if max(found, default=(0,))[0] == len(recipe.stages) else []
+        return [] if recipe is None else made_by(recipe, folder())
 
 
 def folder() -> Path:
@@ -95,15 +92,13 @@ def folder() -> Path:
     return cache_folder() / "native"
 
 
-def orders(scenario: Any, effort: float = 1.0, seed: int = 0) -> dict[tuple[str, str], Order]:
+def orders(scenario: Any, seed: int = 0) -> dict[tuple[str, str], Order]:
     """What the components of a scenario's schemes ask for, by the names of scheme and room.
 
     Parameters
     ----------
     scenario : Scenario
         Of one cell.
-    effort : float
-        Factor on the steps of all trainings.
     seed : int
         Added to their seeds.
 
@@ -114,7 +109,7 @@ def orders(scenario: Any, effort: float = 1.0, seed: int = 0) -> dict[tuple[str,
     """
     asked = ((scheme, room, getattr(scheme, room)) for scheme in scenario.schemes for room in ROOMS)
     return {
-        (scheme.name, room): _Link(scenario, scheme, effort, seed).order(config.recipe)
+        (scheme.name, room): _Link(scenario, scheme, seed).order(config.recipe)
         for scheme, room, config in asked
         if isinstance(config, Learned) and config.recipe is not None
     }
@@ -141,11 +136,11 @@ def due(wanted: Iterable[Order]) -> dict[str, tuple[Order, Recipe]]:
     return {recipe.digest: (order, recipe) for order, recipe in ready if recipe is not None}
 
 
-def with_networks(scenario: Any, effort: float = 1.0, seed: int = 0) -> Any:
+def with_networks(scenario: Any, seed: int = 0) -> Any:
     """The scenario with the files of weights that its recipes led to, as far as they are there."""
     updates: dict[str, dict[str, Any]] = {}
     schemes = {scheme.name: scheme for scheme in scenario.schemes}
-    for (name, room), order in orders(scenario, effort, seed).items():
+    for (name, room), order in orders(scenario, seed).items():
         if order.files():
             config = getattr(schemes[name], room)
             updates.setdefault(name, {})[room] = config.model_copy(
@@ -171,7 +166,6 @@ class _Link:
 
     scenario: Any
     scheme: Any
-    effort: float = 1.0
     seed: int = 0
 
     def order(self, path: Path, fixed: Mapping[str, Any] | None = None, after: tuple[Path, ...] = ()) -> Order:
@@ -192,7 +186,7 @@ class _Link:
         fields = {
             "description": recipe.description,
             "seed": recipe.seed + self.seed,
-            "link": _merged(own, {name: value for name, value in link.items() if name in own}),
+            "link": _merged(own, {name: value for name, value in link.items() if name in own or name == "samples"}),
             "stages": [self._longer(stage) for stage in recipe.stages],
         }
         return Order(path, fields, before)
@@ -213,7 +207,7 @@ class _Link:
 
     def _longer(self, stage: Stage) -> dict[str, Any]:
         told = stage.model_dump(mode="json")
-        return {**told, "schedule": told["schedule"] | {"steps": max(1, round(self.effort * stage.schedule.steps))}}
+        return {**told, "schedule": told["schedule"] | {"steps": max(1, round(self.scenario.training_effort * stage.schedule.steps))}}
 
 
 def _merged(base: Mapping[Any, Any], over: Mapping[Any, Any]) -> dict[str, Any]:

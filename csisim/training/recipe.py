@@ -32,6 +32,7 @@ TASKS = {
     "one_stage": "csisim.training.tasks.estimation:Estimation",
     "long_term": "csisim.training.tasks.long_term:LongTermTask",
     "fc_estimator": "csisim.training.tasks.black_box:BlackBox",
+    "fc_supervised": "csisim.training.tasks.black_box:BlackBox",
     "fc_digital": "csisim.training.tasks.black_box:BlackBox",
     "fc_joint": "csisim.training.tasks.black_box:BlackBox",
     "iaidnn": "csisim.training.tasks.iaidnn:IaidnnTask",
@@ -40,6 +41,8 @@ TASKS = {
     "codec": "csisim.training.tasks.codec:Codec",
 }
 PACKAGED = Path(__file__).parent / "recipes"
+#: Raised whenever the same recipe would lead to other weights than before: what lies in the cache is then not taken for new.
+TRAINING_VERSION = 1
 
 #: told while training: the stage's number and name, and its progress
 Told = Callable[[int, str, Progress], None]
@@ -67,8 +70,18 @@ class Recipe(Settings):
 
     @cached_property
     def digest(self) -> str:
-        """A name for the recipe's content."""
-        text = json.dumps(self.model_dump(mode="json", exclude={"description", "start"}), sort_keys=True)
+        """A name for all that decides what the recipe leads to, the defaults of its tasks included.
+
+        Raises
+        ------
+        CsisimError
+            If there is no such task, or its fields are wrong.
+        """
+        stages = [
+            {"schedule": stage.schedule.model_dump(mode="json"), **self._config(self._kind(index), index).model_dump(mode="json")}
+            for index, stage in enumerate(self.stages)
+        ]
+        text = json.dumps({"version": TRAINING_VERSION, "seed": self.seed, "stages": stages}, sort_keys=True)
         content = hashlib.sha256(text.encode())
         for path in self.start_files:
             content.update(Path(path).read_bytes())
@@ -229,7 +242,7 @@ def run_recipe(
     """
     began = time.perf_counter()
     recipe.check()
-    unfinished = cache_folder() / "unfinished" / recipe.digest
+    unfinished = _unfinished(recipe)
     known = recipe.learned_before()
     written: dict[str, Path] = {}
     for index, stage in enumerate(recipe.stages):
@@ -247,6 +260,19 @@ def run_recipe(
             written[path.name] = weights.write(path, product.parameters, header)
     shutil.rmtree(unfinished, ignore_errors=True)
     return list(written.values())
+
+
+def made_by(recipe: Recipe, folder: Path) -> list[Path]:
+    """Weights in a folder from all stages of a recipe, the last stage's last; none as long as they are not all there."""
+    if _unfinished(recipe).exists():
+        return []
+    found = [(len(weights.read_header(path).recipe["stages"]), path) for path in folder.glob(f"*-{recipe.digest[:8]}.safetensors")]
+    return [path for _, path in sorted(found)] if max(found, default=(0,))[0] == len(recipe.stages) else []
+
+
+def _unfinished(recipe: Recipe) -> Path:
+    """Where the stages that have ended and the one that runs are kept until the last one has ended."""
+    return cache_folder() / "unfinished" / recipe.digest
 
 
 #: family of what was trained behind phases that every drop had of its own

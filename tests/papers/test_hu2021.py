@@ -143,6 +143,14 @@ def test_networks_are_trained_once_and_the_number_of_processes_changes_nothing(s
     assert len({header(nets[0], "quick", seed).score["reference"] for seed in range(3)}) == 1  # one validation set
 
 
+def test_a_black_box_whose_training_was_killed_between_its_stages_is_trained_on(short, tmp_path):
+    net, told = Net("black box", Size(8, 1)), []
+    train([net], Conditions("quick", told.append, tmp_path, tmp_path, jobs=1))
+    (tmp_path / "cache" / "unfinished" / recipe(net, "quick").digest).mkdir(parents=True)  # the first stage's file is written by then
+    train([net], Conditions("quick", told.append, tmp_path, tmp_path, jobs=1))
+    assert told == ["training 1 networks", "trained black box for (8,1), seed 0 (1 of 1)"] * 2
+
+
 def test_studies_measure_every_column_of_their_rows(short, tmp_path):
     size, conditions = Size(8, 1), Conditions("quick", lambda _: None, tmp_path, tmp_path, jobs=1)
     layers = Varied(size, "layers", {"net": ("improved IAIDNN", (1, 3))}, "WMMSE").measure("t", TABLES["table8"], conditions)

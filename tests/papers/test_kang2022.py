@@ -46,6 +46,15 @@ def test_every_time_of_table5_is_measured_and_set_beside_the_published_one(monke
     assert judged == ["RLS-SSCA in array operations / joint"]
 
 
+def test_weights_are_made_once_whatever_is_timed(monkeypatch):
+    from csisim.acquisition import fc_net
+
+    made, initial = [], fc_net.initial
+    monkeypatch.setattr(fc_net, "initial", lambda *sizes: made.append(sizes) or initial(*sizes))
+    speed.Chain((8, 2), *speed._CHAINS["black box"]).seconds(1)
+    assert len(made) == 1
+
+
 def test_sca_in_array_operations_designs_the_same_precoders():
     chain = speed.Chain((8, 2), *speed._CHAINS["RLS-SSCA"])
     channel = speed.complex_normal(speed.stream(1, 0, "test"), (6, 2, 1, 4, 8))

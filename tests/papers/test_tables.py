@@ -72,8 +72,9 @@ def test_full_effort_is_more_of_the_same(monkeypatch, tmp_path):
 
     seen = {}
 
-    def run(loaded, *_, training_effort, **__):
-        seen.update(replicas=loaded.scenario.replicas, frames=[cell.axes["frames"] for cell in loaded.cells], steps=training_effort)
+    def run(loaded, *_, **__):
+        seen.update(replicas=loaded.scenario.replicas, frames=[cell.axes["frames"] for cell in loaded.cells])
+        seen["steps"] = {cell.scenario.training_effort for cell in loaded.cells}
         return _Done()
 
     monkeypatch.setattr(sweep, "run_sweep", run)
@@ -84,7 +85,7 @@ def test_full_effort_is_more_of_the_same(monkeypatch, tmp_path):
         by_scenario._run("kang2022_fig9", conditions, {"frames": (2.0, 4.0)})
         assert seen["replicas"] == replicas
         assert seen["frames"] == [2, 4]
-        assert seen["steps"] == {"quick": 1, "full": 4}[effort]
+        assert seen["steps"] == {{"quick": 1, "full": 4}[effort]}
 
 
 class _Done:

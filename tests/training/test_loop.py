@@ -1,6 +1,7 @@
 """A small complex least-squares problem, learned by both steppers."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +106,12 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     place.write_bytes(place.read_bytes()[:100])
     with pytest.raises(CsisimError, match="damaged"):
         train(NumpyFit(), SCHEDULE, checkpoint=place)
+
+
+def test_a_checkpoint_that_another_process_has_just_removed_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda path: True)  # it was there when this process looked
+    trained = train(NumpyFit(), SCHEDULE, checkpoint=tmp_path / "gone" / "half.safetensors")
+    assert same(trained.parameters, train(NumpyFit(), SCHEDULE).parameters)
 
 
 def test_a_step_without_a_finite_gradient_is_left_out(fit):

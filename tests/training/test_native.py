@@ -13,6 +13,7 @@ from csisim.cli import main
 from csisim.engine.cell import run_cell
 from csisim.errors import CsisimError
 from csisim.runner.networks import train_networks
+from csisim.runner.plan import make_plan
 from csisim.runner.sweep import run_sweep
 from csisim.scenario.load import load_scenario
 from csisim.training import native
@@ -162,8 +163,25 @@ def test_a_sweep_trains_first_and_its_records_know_the_weights(tmp_path):
     assert run_sweep(loaded, tmp_path / "r", say=told.append).computed == 1
     assert told == ["training phases for 4 RF chains, 2 users", "training pair for 4 RF chains, 2 users"]
     assert run_sweep(loaded, tmp_path / "r", say=told.append).computed == 0
-    assert run_sweep(loaded, tmp_path / "r", say=told.append, training_effort=2.0).computed == 1  # twice the steps: other weights
+    longer = scenario(tmp_path, training_effort=2.0)
+    assert run_sweep(longer, tmp_path / "r", say=told.append).computed == 1  # twice the steps: other weights
     assert len(told) == 4
+
+
+def test_a_cell_whose_networks_were_trained_for_longer_is_made_again(tmp_path):
+    assert run_sweep(scenario(tmp_path, training_effort=2.0), tmp_path / "r").computed == 1
+    (entry,) = make_plan(load_scenario(tmp_path / "r" / "scenario.yaml"), {}).entries
+    again = csisim("repro", entry.cell, "-o", tmp_path / "r")
+    assert again.exit_code == 0
+    assert again.stdout.endswith("| as on record\n")
+
+
+def test_a_recipe_fixes_how_many_channels_those_it_goes_on_from_know(tmp_path):
+    (tmp_path / "few.yaml").write_text(yaml.safe_dump({"start": ["pair"], "link": {"samples": 8}}))
+    loaded, told = scenario(tmp_path, weights=str(tmp_path / "few.yaml")), []
+    (names,) = files(train_networks(loaded, 1, told.append))
+    assert told == ["training phases for 4 RF chains, 2 users, 8 samples", "training pair for 4 RF chains, 2 users, 8 samples"]
+    assert [read_header(path).statistics["training_data"]["samples"] for path in names] == [8, 8, 8]
 
 
 def test_black_boxes_run_behind_phases_that_came_with_other_layers(tmp_path):
@@ -254,8 +272,8 @@ def test_a_wrong_recipe_is_refused_before_anything_runs(tmp_path, recipe, said):
 
 def test_a_stage_without_a_schedule_has_the_usual_one(tmp_path):
     (tmp_path / "own.yaml").write_text("stages: [{task: hybrid}]")
-    (cell,) = scenario(tmp_path, weights=str(tmp_path / "own.yaml")).cells
-    (steps,) = {stage["schedule"]["steps"] for order in orders(cell.scenario, 2.0).values() for stage in order.fields["stages"]}
+    (cell,) = scenario(tmp_path, weights=str(tmp_path / "own.yaml"), training_effort=2.0).cells
+    (steps,) = {stage["schedule"]["steps"] for order in orders(cell.scenario).values() for stage in order.fields["stages"]}
     assert steps == 2 * Schedule().steps
 
 

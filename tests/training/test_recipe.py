@@ -145,6 +145,20 @@ def test_drops_with_statistics_of_their_own_train_digital_layers_alone(tmp_path,
         recipe(stage("hybrid"), channel=FIXED).task(0, {})
 
 
+def test_a_black_box_that_copies_sca_depends_on_the_channel():
+    from csisim.training.base import Schedule
+    from csisim.training.loop import train
+    from csisim.training.tasks.black_box import labels
+
+    task = recipe(stage("fc_supervised", batch=128, digital={"kind": "fc_net", "hidden": 32})).task(0, {})
+    true, received, wanted = task.batch(np.random.default_rng(3))
+    np.testing.assert_allclose(labels(-true, task.system), -wanted, atol=1e-4)  # smooth, and no precoder is near both
+    trained = train(task, Schedule(steps=120, learning_rate=0.01, validate_every=120)).parameters
+    constant = 2 * np.mean(np.abs(wanted) ** 2)  # the distance of any that does not depend on the channel
+    assert float(task.loss(task.initial(), (true, received, wanted))) > 0.9 * constant
+    assert float(task.loss(trained, (true, received, wanted))) < 0.7 * constant
+
+
 def test_black_boxes(tmp_path):
     stages = [stage("hybrid"), stage("fc_joint", 2), stage("fc_estimator", 60), stage("fc_digital", 60)]
     for one in stages[1:]:
@@ -159,6 +173,27 @@ def test_black_boxes(tmp_path):
 def test_packaged_recipes_are_valid(path):
     assert read_recipe(path.stem).stages
     assert read_recipe(str(path)).digest == read_recipe(path.stem).digest
+
+
+def test_a_digest_covers_what_the_recipe_leaves_to_defaults_and_the_training_itself(monkeypatch):
+    def digest():
+        return recipe(stage("hybrid")).digest
+
+    first = digest()
+    assert first == digest()
+    from csisim.training import recipe as module
+    from csisim.training.tasks import hybrid
+
+    class Changed(hybrid.HybridConfig):
+        csi_error_db: float | None = -20.0
+
+    with monkeypatch.context() as other:
+        other.setattr(hybrid.Hybrid, "Config", Changed)
+        assert digest() != first
+    with monkeypatch.context() as other:
+        other.setattr(module, "TRAINING_VERSION", 0)
+        assert digest() != first
+    assert recipe(stage("hybrid"), description="the same").digest == first
 
 
 def test_what_is_wrong_with_a_recipe_is_told(tmp_path):

@@ -28,9 +28,11 @@ class FcPrecoderConfig(Learned):
 
 
 def initial(config: FcPrecoderConfig, dims: Mapping[str, int]) -> Parameters:
-    """Untrained parameters."""
+    """Untrained parameters; beside the layers a linear map goes from inputs to outputs."""
     users, num_rx, num_tx, streams = (dims[name] for name in SIZES)
-    return dense.initial((2 * users * num_rx * num_tx, config.hidden, config.hidden, 2 * users * num_tx * streams))
+    inputs, outputs = 2 * users * num_rx * num_tx, 2 * users * num_tx * streams
+    layers = dense.initial((inputs, config.hidden, config.hidden, outputs))
+    return layers | {"shortcut": np.zeros((inputs, outputs), np.float32)}
 
 
 def forward(parameters: Mapping[str, Array], channel: Array, num_streams: int, power: PowerBudget) -> Array:
@@ -42,7 +44,8 @@ def forward(parameters: Mapping[str, Array], channel: Array, num_streams: int, p
     missing = (parameters["weight0"].shape[0] // (2 * num_rx * num_tx)) - users
     if missing:
         inputs = _padded(inputs, missing * num_rx * num_tx)
-    precoder = dense.forward(parameters, inputs)
+    layers = {name: value for name, value in parameters.items() if name != "shortcut"}
+    precoder = dense.forward(layers, inputs) + inputs @ parameters["shortcut"]
     half = precoder.shape[-1] // 2
     kept = users * num_tx * num_streams
     precoder = xp.concat([precoder[..., :kept], precoder[..., half : half + kept]], axis=-1)
