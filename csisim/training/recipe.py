@@ -30,6 +30,8 @@ TASKS = {
     "separate": "csisim.training.tasks.estimation:Estimation",
     "joint": "csisim.training.tasks.estimation:Estimation",
     "one_stage": "csisim.training.tasks.estimation:Estimation",
+    "fdd_codec": "csisim.training.tasks.fdd:Fdd",
+    "fdd_joint": "csisim.training.tasks.fdd:Fdd",
     "long_term": "csisim.training.tasks.long_term:LongTermTask",
     "fc_estimator": "csisim.training.tasks.black_box:BlackBox",
     "fc_digital": "csisim.training.tasks.black_box:BlackBox",
