@@ -36,7 +36,9 @@ class LearnedPathsConfig(Learned):
     receive_bits: int = Field(5, ge=0, le=8, description="bits of a receive direction")
     transmit_bits: int = Field(8, ge=0, le=12, description="bits of a transmit direction")
     phase_bits: int = Field(3, ge=1, le=8, description="bits of a path's phase")
-    training: Literal["separate", "joint"] = Field("separate", description="trained for its own error, or with the link's networks for the rate")
+    training: Literal["separate", "joint"] = Field(
+        "separate", description="trained for its own error, or with the link's networks for the rate"
+    )
 
     @property
     def path_bits(self) -> int:

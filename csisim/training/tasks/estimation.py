@@ -57,7 +57,7 @@ class Estimation:
     seed : int
     """
 
-    Config = EstimationConfig
+    Config: ClassVar[type[EstimationConfig]] = EstimationConfig
     PARTS: ClassVar[Mapping[str, tuple[str, ...]]] = {"separate": ("estimator/",), "joint": ("estimator/", "digital/"), "one_stage": ("",)}
     reference_is = "RLS with the scenario's pilots of the same length"
 

@@ -6,7 +6,7 @@ before it ended. Both pass the quantiser.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -21,7 +21,7 @@ from csisim.phy.linalg import adjoint
 from csisim.phy.power import quantise_phases
 from csisim.random import stream
 from csisim.training.base import Array, Parameters, Product, part, prefixed
-from csisim.training.data import LinkSettings, source_of
+from csisim.training.data import source_of
 from csisim.training.loop import TRAINING
 from csisim.training.tasks.estimation import Estimation, EstimationConfig
 from csisim.training.tasks.hybrid import PHASES, digital_rates, sca_rate
@@ -56,14 +56,16 @@ class Fdd(Estimation):
         If there are no phases that all drops share.
     """
 
-    Config = FddConfig
-    PARTS = {"fdd_codec": ("codec/",), "fdd_joint": ("estimator/", "codec/", "digital/")}
+    Config: ClassVar[type[EstimationConfig]] = FddConfig
+    PARTS: ClassVar[Mapping[str, tuple[str, ...]]] = {"fdd_codec": ("codec/",), "fdd_joint": ("estimator/", "codec/", "digital/")}
 
     config: FddConfig
 
     def __init__(self, config: FddConfig, start: Mapping[str, np.ndarray], seed: int) -> None:
         if "phi_f" not in start:
-            raise CsisimError(f"task {config.task}: needs phases that all drops share (start: [kang2022_pair], or a stage hybrid before it)")
+            raise CsisimError(
+                f"task {config.task}: needs phases that all drops share (start: [kang2022_pair], or a stage hybrid before it)"
+            )
         bits = config.system.phase_bits
         rounded = {name: quantise_phases(start[name], bits).astype(np.float32) for name in PHASES}
         codec = first_codec(config, rounded) if "codec/magnitude" not in start else {}
@@ -142,7 +144,9 @@ def first_codec(config: FddConfig, phases: Mapping[str, np.ndarray]) -> Paramete
     parameters = {"receive": receive, "transmit": transmit, "magnitude": np.zeros(0, np.float32)}
     channels = source_of(config, phases).channels(_FIRST, TRAINING, _FIRST_INDEX)
     for _ in range(codec.num_paths):  # each magnitude is the best for what the paths before it leave
-        before = learned_paths.pursue(parameters, channels, codec.phase_bits)[1] if len(parameters["magnitude"]) else np.zeros_like(channels)
+        before = (
+            learned_paths.pursue(parameters, channels, codec.phase_bits)[1] if len(parameters["magnitude"]) else np.zeros_like(channels)
+        )
         unit = {**parameters, "magnitude": np.append(parameters["magnitude"], np.float32(1.0))}
         path = learned_paths.pursue(unit, channels, codec.phase_bits)[1] - before
         best = np.mean(np.sum((path.conj() * (channels - before)).real, axis=(-2, -1)))
