@@ -4,7 +4,7 @@ A report describes a user's equivalent channel as a few paths :math:`\hat G = \s
 after the other in what those before leave. Trained are the receive directions u of every user, the transmit directions v that all
 users share, and a magnitude m for each place in the order; the bits say i, j and the phase. The paper holds that the conventional
 algorithm cannot be unfolded because its choices have no gradient: here indices stay constants of the gradient, what they choose is
-learned, and a quantised gain passes on the gradient of the exact one (straight through).
+learned, and the estimator hears of the rate through the part of its estimate along the chosen paths (straight through).
 
 Everything but the bit string runs on any array library: training differentiates :func:`pursue`, users run it, and the base station
 runs :func:`described`.
@@ -49,6 +49,11 @@ class LearnedPathsConfig(Learned):
         """One set of directions for each number of RF chains; six users' serves fewer."""
         return circumstances.need("codec/learned_paths", self.architecture, *SIZES)
 
+    def through(self, parameters: Mapping[str, Array], csi: Array) -> Array:
+        """What the base station decodes of CSI (..., K, R, T), differentiable."""
+        serving = {**parameters, "receive": parameters["receive"][: csi.shape[-3]]}
+        return pursue(serving, csi, self.phase_bits)[1]
+
 
 def initial(config: LearnedPathsConfig, dims: Mapping[str, int]) -> Parameters:
     """Untrained parameters: random directions ``receive`` (K, Q, R) and ``transmit`` (P, T), falling ``magnitude`` (n,)."""
@@ -62,29 +67,33 @@ def initial(config: LearnedPathsConfig, dims: Mapping[str, int]) -> Parameters:
 
 
 def pursue(parameters: Mapping[str, Array], csi: Array, phase_bits: int) -> tuple[Array, Array]:
-    """The indices (..., K, n) that describe channels (..., K, R, T), and what they say, differentiable straight through."""
+    """The indices (..., K, n) that describe channels (..., K, R, T), and what they say, differentiable.
+
+    Its gradient is exact for the parameters, as long as indices stay; for ``csi`` it is that of its part along the chosen paths.
+    """
     xp = array_namespace(csi)
-    receive, transmit = _unit(parameters["receive"]), _unit(parameters["transmit"])
-    cells, found, rest = 2**phase_bits, [], csi
-    for magnitude in parameters["magnitude"]:
-        scores = squared(xp.conj(constant(receive)) @ constant(rest) @ adjoint(constant(transmit)))
+    receive, transmit = (_unit(constant(parameters[name])) for name in ("receive", "transmit"))
+    cells, found, rest, missed = 2**phase_bits, [], constant(csi), csi
+    for magnitude in constant(parameters["magnitude"]):
+        scores = squared(xp.conj(receive) @ rest @ adjoint(transmit))
         best = xp.argmax(xp.reshape(scores, (*scores.shape[:-2], -1)), axis=-1)
         path = _path(receive, transmit, best)
-        gain = xp.sum(xp.conj(path) * rest, axis=(-2, -1))
-        exact = constant(gain)
-        turn = xp.round(xp.atan2(xp.imag(exact), xp.real(exact)) * (cells / (2 * np.pi)))
+        gain = _along(path, rest)
+        turn = xp.round(xp.atan2(xp.imag(gain), xp.real(gain)) * (cells / (2 * np.pi)))
         phase = xp.astype(turn, xp.int64) % cells
-        sent = _gain(magnitude, phase, cells) + (gain - exact)
-        rest = rest - sent[..., None, None] * path
-        found.append(best * cells + phase)
-    return xp.stack(found, axis=-1), csi - rest
+        rest = rest - _gain(magnitude, phase, cells) * path
+        missed = missed - _along(path, missed) * path
+        found.append((best * cells)[..., None] + phase[..., 0])
+    index = xp.concat(found, axis=-1)
+    passed = csi - missed
+    return index, described(parameters, index, phase_bits) + (passed - constant(passed))
 
 
 def described(parameters: Mapping[str, Array], index: Array, phase_bits: int) -> Array:
     """The channels (..., K, R, T) that indices (..., K, n) describe."""
     receive, transmit = _unit(parameters["receive"]), _unit(parameters["transmit"])
     cells = 2**phase_bits
-    gains = (_gain(magnitude, index[..., n] % cells, cells)[..., None, None] for n, magnitude in enumerate(parameters["magnitude"]))
+    gains = (_gain(magnitude, index[..., n, None, None] % cells, cells) for n, magnitude in enumerate(parameters["magnitude"]))
     return sum(gain * _path(receive, transmit, index[..., n] // cells) for n, gain in enumerate(gains))
 
 
@@ -154,6 +163,12 @@ def _path(receive: Array, transmit: Array, index: Array) -> Array:
     users = array_namespace(receive).arange(receive.shape[0])
     i, j = index // transmit.shape[0], index % transmit.shape[0]
     return receive[users, i][..., :, None] * transmit[j][..., None, :]
+
+
+def _along(path: Array, csi: Array) -> Array:
+    """Inner products (..., K, 1, 1) of paths and channels."""
+    xp = array_namespace(csi)
+    return xp.sum(xp.conj(path) * csi, axis=(-2, -1), keepdims=True)
 
 
 def _gain(magnitude: Array, phase: Array, cells: int) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -207,7 +207,8 @@ class _Link:
         for room in ("digital", "estimator", "codec"):
             if room in fields:
                 usual, own = fields[room].get_default(call_default_factory=True), getattr(self.scheme, room)
-                known = (own if isinstance(own, type(usual)) else usual).model_dump(mode="json", exclude={"weights", "budget_s"})
+                fits = isinstance(own, get_args(fields[room].annotation) or type(usual))
+                known = (own if fits else usual).model_dump(mode="json", exclude={"weights", "budget_s"})
                 link[room] = known | ({"training": "separate"} if "training" in known else {})  # the task says for what
         return link
 

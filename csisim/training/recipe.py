@@ -287,6 +287,8 @@ def _of_first_users(component: str, parameters: Parameters, users: int) -> Param
         return parameters | {"phi_w": parameters["phi_w"][:users]}
     if component == "estimator/cedun":
         return prefixed("estimator", cedun.truncated(parameters, users, parameters["gamma"].shape[-1]))
+    if component.startswith("codec/"):
+        return prefixed("codec", parameters)  # codecs know themselves which users they serve
     return prefixed("digital", hbdun.first_users(parameters, users))
 
 

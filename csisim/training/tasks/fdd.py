@@ -15,7 +15,8 @@ from pydantic import Field
 from csisim.beamforming.analog.projection import beamformer, inverse_sqrt
 from csisim.beamforming.digital.oracle import squared
 from csisim.errors import CsisimError
-from csisim.feedback import learned_paths
+from csisim.feedback import beam_crnet
+from csisim.feedback.beam_crnet import BeamCrnetConfig
 from csisim.feedback.learned_paths import LearnedPathsConfig
 from csisim.phy.linalg import adjoint
 from csisim.phy.power import quantise_phases
@@ -36,7 +37,7 @@ class FddConfig(EstimationConfig):
     """A codec behind fixed phases, alone or in the cascade."""
 
     task: Literal["fdd_codec", "fdd_joint"] = "fdd_joint"  # type: ignore[assignment]
-    codec: LearnedPathsConfig = Field(default_factory=LearnedPathsConfig, description="the codec")
+    codec: LearnedPathsConfig | BeamCrnetConfig = Field(default_factory=LearnedPathsConfig, discriminator="kind", description="the codec")
 
 
 class Fdd(Estimation):
@@ -68,8 +69,10 @@ class Fdd(Estimation):
             )
         bits = config.system.phase_bits
         rounded = {name: quantise_phases(start[name], bits).astype(np.float32) for name in PHASES}
-        codec = first_codec(config, rounded) if "codec/magnitude" not in start else {}
-        super().__init__(config, prefixed("codec", codec) | dict(start) | rounded, seed)
+        known = dict(start)
+        if not part("codec", start):
+            known |= prefixed("codec", first_codec(config, rounded))
+        super().__init__(config, known | rounded, seed)
 
     def loss(self, parameters: Mapping[str, Any], batch: tuple[Any, ...]) -> Any:
         """Normalised error of the decoded channel (eq. 33), or minus the mean sum rate."""
@@ -128,30 +131,36 @@ class Fdd(Estimation):
 
     def _told(self, everything: Mapping[str, Any], csi: Array) -> Array:
         """What the base station decodes of CSI (B, K, R, T)."""
-        codec = part("codec", everything)
-        codec["receive"] = codec["receive"][: csi.shape[1]]
-        return learned_paths.pursue(codec, csi, self.config.codec.phase_bits)[1]
+        return self.config.codec.through(part("codec", everything), csi)
 
 
 def first_codec(config: FddConfig, phases: Mapping[str, np.ndarray]) -> Parameters:
-    """A codec whose directions are those of single paths through the beams, by Lloyd's iteration, and whose magnitudes fit them."""
-    codec, rng = config.codec, stream(TRAINING, 0, "training.directions")
+    """The codec that training begins with: fitted to paths through the beams, or random layers and the channels' scale."""
+    channels = source_of(config, phases).channels(_FIRST, TRAINING, _FIRST_INDEX)
+    if isinstance(config.codec, LearnedPathsConfig):
+        return _first_paths(config, config.codec, phases, channels)
+    scale = np.sqrt(np.mean(squared(channels)) / 2)
+    return beam_crnet.initial(config.codec, config.dims) | {"scale": np.array([scale], np.float32)}
+
+
+def _first_paths(config: FddConfig, codec: LearnedPathsConfig, phases: Mapping[str, np.ndarray], channels: np.ndarray) -> Parameters:
+    """Directions of single paths through the beams, by Lloyd's iteration, and magnitudes that fit them."""
+    rng = stream(TRAINING, 0, "training.directions")
     rx, tx, _ = config.paths(_FIRST, TRAINING, _FIRST_INDEX)
     f, w = (b @ inverse_sqrt(adjoint(b) @ b) for b in (beamformer(phases["phi_f"]), beamformer(phases["phi_w"])))
-    seen = np.moveaxis(adjoint(w) @ rx, 1, 0).swapaxes(-1, -2), (adjoint(f) @ tx).swapaxes(-1, -2).conj()  # (K, B, P, R), (B, K, P, T)
-    receive = np.stack([directions(user.reshape(-1, user.shape[-1]), 2**codec.receive_bits, rng) for user in seen[0]])
-    transmit = directions(seen[1].reshape(-1, seen[1].shape[-1]), 2**codec.transmit_bits, rng)
-    parameters = {"receive": receive, "transmit": transmit, "magnitude": np.zeros(0, np.float32)}
-    channels = source_of(config, phases).channels(_FIRST, TRAINING, _FIRST_INDEX)
+    heard, sent = (
+        np.moveaxis(adjoint(w) @ rx, 1, 0).swapaxes(-1, -2),
+        (adjoint(f) @ tx).swapaxes(-1, -2).conj(),
+    )  # (K, B, P, R), (B, K, P, T)
+    receive = np.stack([directions(user.reshape(-1, user.shape[-1]), 2**codec.receive_bits, rng) for user in heard])
+    transmit = directions(sent.reshape(-1, sent.shape[-1]), 2**codec.transmit_bits, rng)
+    magnitude, before = np.zeros(0, np.float32), np.zeros_like(channels)
     for _ in range(codec.num_paths):  # each magnitude is the best for what the paths before it leave
-        before = (
-            learned_paths.pursue(parameters, channels, codec.phase_bits)[1] if len(parameters["magnitude"]) else np.zeros_like(channels)
-        )
-        unit = {**parameters, "magnitude": np.append(parameters["magnitude"], np.float32(1.0))}
-        path = learned_paths.pursue(unit, channels, codec.phase_bits)[1] - before
+        parameters = {"receive": receive, "transmit": transmit, "magnitude": np.append(magnitude, np.float32(1.0))}
+        path = codec.through(parameters, channels) - before
         best = np.mean(np.sum((path.conj() * (channels - before)).real, axis=(-2, -1)))
-        parameters["magnitude"] = np.append(parameters["magnitude"], np.float32(best))
-    return parameters
+        magnitude, before = np.append(magnitude, np.float32(best)), before + best.astype(np.float32) * path
+    return {"receive": receive, "transmit": transmit, "magnitude": magnitude}
 
 
 def directions(vectors: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
