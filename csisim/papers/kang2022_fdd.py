@@ -25,6 +25,10 @@ def fig19() -> Table:
         (Row("networks, conventional report", RATE, columns=columns[1:]), _of("networks_paths_{:g}", *_BITS[1:]).nats()),
         (Row("separate", RATE), separate.nats()),
         (Row("joint", RATE), joint.nats()),
+        *(
+            (Row(f"black box, {name}", RATE, columns=("48 bits", "112 bits")), _of(f"black_box{scheme}_{{:g}}", 48.0, 112.0).nats())
+            for name, scheme in (("separate", "_separate"), ("joint", ""))
+        ),
         (Row("conventional, unquantised", RATE), _of("conventional_ideal", *_BITS).nats()),
         (Row("networks, unquantised", RATE), _of("networks_ideal", *_BITS).nats()),
         (Row("joint, share", "% of separate"), joint.share(separate)),

@@ -23,7 +23,7 @@ LINK = {
     "system": {"num_tx": 16, "num_rf": 4, "num_rx": 8, "num_rx_rf": 2, "num_users": 2, "num_streams": 2, "snr_db": 10.0},
     "channel": {"kind": "mmwave_clusters", "statistics": "iid_angles", "num_clusters": 2, "num_rays": 1},
 }
-CODEC = {"num_paths": 2, "receive_bits": 2, "transmit_bits": 4, "phase_bits": 3}
+CODEC = {"kind": "learned_paths", "num_paths": 2, "receive_bits": 2, "transmit_bits": 4, "phase_bits": 3}
 SMALL = {"batch": 8, "validation": 32}
 
 
@@ -157,7 +157,7 @@ def scenario(tmp_path, **fields):
     network = lambda kind, recipe: {"kind": kind, "training": "joint", "weights": recipe}  # noqa: E731
     before = {"estimator": network("cedun", "pair"), "digital": network("hbdun", "pair")}
     cascade = {"estimator": network("cedun", "fdd"), "digital": network("hbdun", "fdd")}
-    codec = {"kind": "learned_paths", "weights": "fdd"} | CODEC
+    codec = CODEC | {"weights": "fdd"}
     schemes = [
         {"name": "separate"} | link | before | {"codec": codec},
         {"name": "joint"} | link | cascade | {"codec": codec | {"training": "joint"}},
@@ -207,7 +207,7 @@ def test_each_kind_of_codec_is_trained_as_the_scheme_has_it(tmp_path):
 def test_a_file_for_other_reports_is_refused_in_its_place(tmp_path):
     (_, joint, _) = train_networks(scenario(tmp_path), 1).cells[0].scenario.schemes
     document = yaml.safe_load((tmp_path / "s.yaml").read_text())
-    document["schemes"] = [document["schemes"][1] | {"codec": CODEC | {"kind": "learned_paths", "num_paths": 3, "training": "joint", "weights": joint.codec.weights}}]  # fmt: skip  # noqa: E501
+    document["schemes"] = [document["schemes"][1] | {"codec": CODEC | {"num_paths": 3, "training": "joint", "weights": joint.codec.weights}}]  # fmt: skip  # noqa: E501
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(document))
     with pytest.raises(CsisimError, match=r"schemes\.joint\.codec\.weights: .*num_paths is 2, wanted is 3"):
         load_scenario(tmp_path / "s.yaml")
