@@ -26,6 +26,7 @@ from csisim.weights import Circumstances, Learned, Need, Parameters, parameters_
 
 #: Sizes that weights are known by.
 SIZES = ("num_users", "num_rx_rf", "num_rf")
+_PIECE = 256  # drops and subcarriers whose likenesses with all pairs of directions are in memory at a time
 
 
 class LearnedPathsConfig(Learned):
@@ -138,8 +139,11 @@ class LearnedPaths:
             If it is not finite, or of another shape than announced.
         """
         check_csi(csi, state.shape)
-        index, _ = pursue(state.parameters, csi.swapaxes(1, 2), self.config.phase_bits)
-        bits = integers_to_bits(index.swapaxes(1, 2).reshape(*csi.shape[:2], -1), self.config.path_bits)
+        channels = csi.swapaxes(1, 2).reshape(-1, csi.shape[1], *csi.shape[3:])
+        pieces = np.array_split(channels, len(channels) // _PIECE + 1)
+        index = np.concatenate([pursue(state.parameters, piece, self.config.phase_bits)[0] for piece in pieces])
+        by_user = index.reshape(csi.shape[0], csi.shape[2], csi.shape[1], -1).swapaxes(1, 2)
+        bits = integers_to_bits(by_user.reshape(*csi.shape[:2], -1), self.config.path_bits)
         return Report(pack(bits), bits.shape[-1]), state
 
     def decode(self, report: Report, state: LearnedPathsState) -> tuple[np.ndarray, LearnedPathsState]:

@@ -288,7 +288,8 @@ def _of_first_users(component: str, parameters: Parameters, users: int) -> Param
     if component == "estimator/cedun":
         return prefixed("estimator", cedun.truncated(parameters, users, parameters["gamma"].shape[-1]))
     if component.startswith("codec/"):
-        return prefixed("codec", parameters)  # codecs know themselves which users they serve
+        own = {"receive": parameters["receive"][:users]} if "receive" in parameters else {}  # all else is the same for every user
+        return prefixed("codec", parameters | own)
     return prefixed("digital", hbdun.first_users(parameters, users))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from csisim import weights
+from csisim.feedback import learned_paths
 from csisim.feedback.learned_paths import LearnedPaths, LearnedPathsConfig, described, initial, pursue
 from csisim.feedback.report import CsiError, Report
 from csisim.random import complex_normal, stream
@@ -35,6 +36,13 @@ def test_a_report_has_the_bits_of_its_paths_and_says_what_the_user_chose():
     chosen = pursue(initial(config(), DIMS), csi.swapaxes(1, 2), 3)[1].swapaxes(1, 2)
     np.testing.assert_allclose(decoded, chosen, atol=1e-6)
     assert decoded.dtype == csi.dtype
+
+
+def test_many_subcarriers_are_reported_piece_by_piece(monkeypatch):
+    csi = channels(4, 3, 5, 2, 8)
+    whole = through(LearnedPaths(config()), csi)[0]
+    monkeypatch.setattr(learned_paths, "_PIECE", 3)
+    assert (through(LearnedPaths(config()), csi)[0].payload == whole.payload).all()
 
 
 def test_double_precision_is_kept():

@@ -15,7 +15,7 @@ from csisim.training import native
 from csisim.training.base import Schedule
 from csisim.training.loop import train
 from csisim.training.recipe import Recipe, run_recipe
-from csisim.training.tasks.fdd import Fdd, FddConfig, directions
+from csisim.training.tasks.fdd import Fdd, FddConfig, directions, untrained
 from csisim.training.tasks.hybrid import Hybrid, HybridConfig
 
 pytest.importorskip("torch")
@@ -72,14 +72,8 @@ def test_directions_of_single_paths_are_found_whatever_their_phases():
 
 def test_a_codec_that_begins_with_the_channels_paths_beats_random_directions(start):
     begun = task("fdd_codec", start)
-    untrained = {f"codec/{name}": value for name, value in weights_of(begun).items()}
-    assert begun.score(begun.initial()) > begun.score(untrained) + 2.0  # dB
-
-
-def weights_of(begun):
-    from csisim.feedback.learned_paths import initial
-
-    return initial(begun.config.codec, begun.config.dims)
+    random = {f"codec/{name}": value for name, value in untrained(begun.config).items()}
+    assert begun.score(begun.initial()) > begun.score(random) + 2.0  # dB
 
 
 def test_the_codec_alone_gets_better_and_nothing_else_is_touched(start):
@@ -130,6 +124,18 @@ def test_it_is_trained_behind_phases_as_the_hardware_has_them(start):
 def test_without_common_phases_there_is_nothing_to_train():
     with pytest.raises(CsisimError, match="task fdd_joint: needs phases that all drops share"):
         task("fdd_joint", {})
+
+
+def test_a_training_goes_on_from_the_codec_of_more_users_but_not_from_another_one(tmp_path):
+    system = LINK["system"] | {"num_users": 3}
+    recipe = {"link": LINK | {"system": system, "codec": CODEC}, "stages": [stage("hybrid"), stage("fdd_codec"), stage("fdd_joint")]}
+    files = [str(path) for path in run_recipe(Recipe.model_validate(recipe), tmp_path)]
+    fewer = {"link": LINK | {"codec": CODEC}, "stages": [stage("fdd_joint")], "start": files}
+    (codec, *_) = run_recipe(Recipe.model_validate(fewer), tmp_path / "fewer")
+    assert weights.read(codec)[1]["receive"].shape == (2, 4, 2)
+    other = fewer | {"link": LINK | {"codec": CODEC | {"num_paths": 5}}}
+    with pytest.raises(CsisimError, match="the codec that it starts from is another one"):
+        run_recipe(Recipe.model_validate(other), tmp_path / "other")
 
 
 def test_the_same_recipe_leads_to_the_same_weights_also_after_an_interruption(tmp_path, monkeypatch, cache):

@@ -15,7 +15,7 @@ from pydantic import Field
 from csisim.beamforming.analog.projection import beamformer, inverse_sqrt
 from csisim.beamforming.digital.oracle import squared
 from csisim.errors import CsisimError
-from csisim.feedback import beam_crnet
+from csisim.feedback import beam_crnet, learned_paths
 from csisim.feedback.beam_crnet import BeamCrnetConfig
 from csisim.feedback.learned_paths import LearnedPathsConfig
 from csisim.phy.linalg import adjoint
@@ -54,7 +54,7 @@ class Fdd(Estimation):
     Raises
     ------
     CsisimError
-        If there are no phases that all drops share.
+        If there are no phases that all drops share, or the codec in ``start`` is not the one of the configuration.
     """
 
     Config: ClassVar[type[EstimationConfig]] = FddConfig
@@ -69,10 +69,11 @@ class Fdd(Estimation):
             )
         bits = config.system.phase_bits
         rounded = {name: quantise_phases(start[name], bits).astype(np.float32) for name in PHASES}
-        known = dict(start)
-        if not part("codec", start):
-            known |= prefixed("codec", first_codec(config, rounded))
-        super().__init__(config, known | rounded, seed)
+        codec = part("codec", start) or first_codec(config, rounded)
+        sizes, wanted = ({name: value.shape for name, value in parameters.items()} for parameters in (codec, untrained(config)))
+        if sizes != wanted:
+            raise CsisimError(f"task {config.task}: the codec that it starts from is another one, with {sizes} in place of {wanted}")
+        super().__init__(config, dict(start) | prefixed("codec", codec) | rounded, seed)
 
     def loss(self, parameters: Mapping[str, Any], batch: tuple[Any, ...]) -> Any:
         """Normalised error of the decoded channel (eq. 33), or minus the mean sum rate."""
@@ -134,13 +135,19 @@ class Fdd(Estimation):
         return self.config.codec.through(part("codec", everything), csi)
 
 
+def untrained(config: FddConfig) -> Parameters:
+    """The codec with random parameters."""
+    codec = config.codec
+    return learned_paths.initial(codec, config.dims) if isinstance(codec, LearnedPathsConfig) else beam_crnet.initial(codec, config.dims)
+
+
 def first_codec(config: FddConfig, phases: Mapping[str, np.ndarray]) -> Parameters:
     """The codec that training begins with: fitted to paths through the beams, or random layers and the channels' scale."""
     channels = source_of(config, phases).channels(_FIRST, TRAINING, _FIRST_INDEX)
     if isinstance(config.codec, LearnedPathsConfig):
         return _first_paths(config, config.codec, phases, channels)
     scale = np.sqrt(np.mean(squared(channels)) / 2)
-    return beam_crnet.initial(config.codec, config.dims) | {"scale": np.array([scale], np.float32)}
+    return untrained(config) | {"scale": np.array([scale], np.float32)}
 
 
 def _first_paths(config: FddConfig, codec: LearnedPathsConfig, phases: Mapping[str, np.ndarray], channels: np.ndarray) -> Parameters:
@@ -148,10 +155,8 @@ def _first_paths(config: FddConfig, codec: LearnedPathsConfig, phases: Mapping[s
     rng = stream(TRAINING, 0, "training.directions")
     rx, tx, _ = config.paths(_FIRST, TRAINING, _FIRST_INDEX)
     f, w = (b @ inverse_sqrt(adjoint(b) @ b) for b in (beamformer(phases["phi_f"]), beamformer(phases["phi_w"])))
-    heard, sent = (
-        np.moveaxis(adjoint(w) @ rx, 1, 0).swapaxes(-1, -2),
-        (adjoint(f) @ tx).swapaxes(-1, -2).conj(),
-    )  # (K, B, P, R), (B, K, P, T)
+    heard = np.moveaxis(adjoint(w) @ rx, 1, 0).swapaxes(-1, -2)  # (K, B, P, R)
+    sent = (adjoint(f) @ tx).swapaxes(-1, -2).conj()  # (B, K, P, T)
     receive = np.stack([directions(user.reshape(-1, user.shape[-1]), 2**codec.receive_bits, rng) for user in heard])
     transmit = directions(sent.reshape(-1, sent.shape[-1]), 2**codec.transmit_bits, rng)
     magnitude, before = np.zeros(0, np.float32), np.zeros_like(channels)
