@@ -38,6 +38,11 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "ideal": ("csisim.feedback.ideal:Ideal", "unquantised report, no bits booked"),
         "lloyd_max": ("csisim.feedback.lloyd_max:LloydMax", "scalar Lloyd-Max quantisation of the equivalent channel"),
         "paths": ("csisim.feedback.path_parameters:Paths", "directions and gains of paths on an angular grid, by matching pursuit"),
+        "learned_paths": (
+            "csisim.feedback.learned_paths:LearnedPaths",
+            "paths of trained directions and magnitudes (Kang 2022, Sec. VI-B)",
+        ),
+        "beam_crnet": ("csisim.feedback.beam_crnet:BeamCrnet", "autoencoder after CRNet for equivalent channels (Kang 2022, Fig. 7)"),
         "differential": ("csisim.feedback.differential:Differential", "what changed since the last acknowledged report, by another codec"),
         "adaptive": ("csisim.feedback.adaptive:Adaptive", "one of several codecs per report, the finest that the bit budget allows"),
         "type1": ("csisim.feedback.codebooks.type1:Type1", "3GPP Type I single-panel codebook, precoders of rank 1 or 2"),

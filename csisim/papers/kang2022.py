@@ -6,6 +6,7 @@ drop by drop on the same channels. Networks are trained for every column's own u
 each (:mod:`csisim.training.native`; effort ``full`` takes four times as many steps).
 """
 
+from csisim.papers import kang2022_fdd as fdd
 from csisim.papers import kang2022_figures as figures
 from csisim.papers.base import Row, Rule, Table
 from csisim.papers.by_scenario import by_scenario
@@ -214,4 +215,5 @@ TABLES = {
     "table4": _table4(),
     "table5": _table5(),
     **figures.FIGURES,
+    **fdd.FIGURES,
 }

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -20,7 +20,7 @@ from csisim.registry import Settings
 from csisim.training.recipe import TASKS, Recipe, Stage, made_by
 from csisim.weights import RECIPES, Learned, WeightsError, cache_folder, read_header
 
-ROOMS = ("estimator", "analog", "digital")
+ROOMS = ("estimator", "analog", "digital", "codec")
 #: tasks that never hear pilots: what they lead to is the same whatever pilots a scenario has
 _UNHEARD = {"hybrid", "digital"}
 
@@ -198,10 +198,11 @@ class _Link:
         if not tasks <= _UNHEARD:
             link["pilots"] = scenario.pilots.model_dump(mode="json") | {"length": scenario.pilot_length}
         fields = {name: field for task in tasks for name, field in _task(task).Config.model_fields.items()}
-        for room in ("digital", "estimator"):
+        for room in ("digital", "estimator", "codec"):
             if room in fields:
                 usual, own = fields[room].get_default(call_default_factory=True), getattr(self.scheme, room)
-                known = (own if isinstance(own, type(usual)) else usual).model_dump(mode="json", exclude={"weights", "budget_s"})
+                fits = isinstance(own, get_args(fields[room].annotation) or type(usual))
+                known = (own if fits else usual).model_dump(mode="json", exclude={"weights", "budget_s"})
                 link[room] = known | ({"training": "separate"} if "training" in known else {})  # the task says for what
         return link
 

@@ -30,6 +30,8 @@ TASKS = {
     "separate": "csisim.training.tasks.estimation:Estimation",
     "joint": "csisim.training.tasks.estimation:Estimation",
     "one_stage": "csisim.training.tasks.estimation:Estimation",
+    "fdd_codec": "csisim.training.tasks.fdd:Fdd",
+    "fdd_joint": "csisim.training.tasks.fdd:Fdd",
     "long_term": "csisim.training.tasks.long_term:LongTermTask",
     "fc_estimator": "csisim.training.tasks.black_box:BlackBox",
     "fc_supervised": "csisim.training.tasks.black_box:BlackBox",
@@ -311,6 +313,9 @@ def _of_first_users(component: str, parameters: Parameters, users: int) -> Param
         return parameters | {"phi_w": parameters["phi_w"][:users]}
     if component == "estimator/cedun":
         return prefixed("estimator", cedun.truncated(parameters, users, parameters["gamma"].shape[-1]))
+    if component.startswith("codec/"):
+        own = {"receive": parameters["receive"][:users]} if "receive" in parameters else {}  # all else is the same for every user
+        return prefixed("codec", parameters | own)
     return prefixed("digital", hbdun.first_users(parameters, users))
 
 

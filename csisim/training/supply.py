@@ -142,7 +142,7 @@ def _supplied(scenario: Any, scheme: Any) -> Any:
     """The scheme with files of weights, all from one training if there is one: the estimator's, else the digital layers'."""
     found: dict[str, Any] = {}
     family = None
-    for room, config, need in sorted(_needs(scenario, scheme), key=lambda item: ("estimator", "digital", "analog").index(item[0])):
+    for room, config, need in sorted(_needs(scenario, scheme), key=lambda item: ("estimator", "digital", "analog", "codec").index(item[0])):
         path = find(need, family)
         if path is not None:
             found[room] = config.model_copy(update={"weights": str(path)})
@@ -166,7 +166,7 @@ def _supplied_codec(config: Any, sizes: tuple[int, int, int]) -> Any:
         return config.model_copy(update={"inner": _supplied_codec(config.inner, sizes)})
     if hasattr(config, "ladder"):
         return config.model_copy(update={"ladder": [_supplied_codec(rung, sizes) for rung in config.ladder]})
-    if getattr(config, "weights", "") is not None:
+    if isinstance(config, Learned) or getattr(config, "weights", "") is not None:
         return config
     path = find(config.need(*config.image_size(*sizes)))
     return config if path is None else config.model_copy(update={"weights": str(path)})

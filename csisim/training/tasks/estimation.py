@@ -5,7 +5,7 @@ rate, from where ``separate`` ended. ``one_stage`` trains phases, pilots, estima
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -57,7 +57,8 @@ class Estimation:
     seed : int
     """
 
-    Config = EstimationConfig
+    Config: ClassVar[type[EstimationConfig]] = EstimationConfig
+    PARTS: ClassVar[Mapping[str, tuple[str, ...]]] = {"separate": ("estimator/",), "joint": ("estimator/", "digital/"), "one_stage": ("",)}
     reference_is = "RLS with the scenario's pilots of the same length"
 
     def __init__(self, config: EstimationConfig, start: Mapping[str, np.ndarray], seed: int) -> None:
@@ -69,8 +70,7 @@ class Estimation:
         layers |= prefixed("estimator", cedun.initial(config.dims, sent[0]))
         phases = dict(zip(PHASES, random_phases(config, seed), strict=True)) if config.task == "one_stage" else {}
         self.start = phases | layers | dict(start)
-        parts = {"separate": ("estimator/",), "joint": ("estimator/", "digital/"), "one_stage": ("",)}[config.task]
-        self.trained = tuple(name for name in self.start if name.startswith(parts))
+        self.trained = tuple(name for name in self.start if name.startswith(self.PARTS[config.task]))
         self.frozen = {name: value for name, value in self.start.items() if name not in self.trained}
         self.source = source_of(config, start)
         self.validation = self._batch(config.validation, VALIDATION, 0)

@@ -1,0 +1,126 @@
+"""Trained path feedback: what the bits say, and the gradient that passes them."""
+
+import numpy as np
+import pytest
+
+from csisim import weights
+from csisim.feedback import learned_paths
+from csisim.feedback.learned_paths import LearnedPaths, LearnedPathsConfig, described, initial, pursue
+from csisim.feedback.report import CsiError, Report
+from csisim.random import complex_normal, stream
+from csisim.weights import Header, WeightsError
+
+DIMS = {"num_users": 3, "num_rx_rf": 2, "num_rf": 8}
+
+
+def config(**fields):
+    return LearnedPathsConfig(**{"num_paths": 3, "receive_bits": 2, "transmit_bits": 5, "weights": "untrained", **fields})
+
+
+def channels(*shape, seed=0):
+    return complex_normal(stream(seed, 0, "test"), shape).astype(np.complex64)
+
+
+def through(codec, csi):
+    user, station = (codec.init(csi.shape, csi.dtype) for _ in range(2))
+    report, _ = codec.encode(csi, user)
+    return report, codec.decode(report, station)[0]
+
+
+def test_a_report_has_the_bits_of_its_paths_and_says_what_the_user_chose():
+    csi = channels(4, 3, 5, 2, 8)  # five subcarriers
+    report, decoded = through(LearnedPaths(config()), csi)
+    assert report.num_bits == 5 * 3 * (2 + 5 + 3)
+    assert (report.booked == report.num_bits).all()
+    assert report.payload.shape == (4, 3, -(-report.num_bits // 8))
+    chosen = pursue(initial(config(), DIMS), csi.swapaxes(1, 2), 3)[1].swapaxes(1, 2)
+    np.testing.assert_allclose(decoded, chosen, atol=1e-6)
+    assert decoded.dtype == csi.dtype
+
+
+def test_many_subcarriers_are_reported_piece_by_piece(monkeypatch):
+    csi = channels(4, 3, 5, 2, 8)
+    whole = through(LearnedPaths(config()), csi)[0]
+    monkeypatch.setattr(learned_paths, "_PIECE", 3)
+    assert (through(LearnedPaths(config()), csi)[0].payload == whole.payload).all()
+
+
+def test_double_precision_is_kept():
+    csi = channels(2, 3, 1, 2, 8).astype(np.complex128)
+    assert through(LearnedPaths(config()), csi)[1].dtype == np.complex128
+
+
+def test_whatever_the_bits_are_they_can_be_decoded():
+    codec, csi = LearnedPaths(config()), channels(4, 3, 1, 2, 8)
+    report, _ = codec.encode(csi, codec.init(csi.shape, csi.dtype))
+    noise = np.random.default_rng(0).integers(0, 256, report.payload.shape, np.uint8)
+    assert np.isfinite(codec.decode(Report(noise, report.num_bits), codec.init(csi.shape, csi.dtype))[0]).all()
+
+
+def test_a_channel_made_of_its_directions_is_reported_exactly():
+    parameters = initial(config(num_paths=1), DIMS)
+    index = np.array([[[9 * 8 + 5], [70 * 8], [127 * 8 + 7]]])  # path and phase of every user
+    exact = described(parameters, index, 3)
+    found, value = pursue(parameters, exact, 3)
+    assert (found == index).all()
+    np.testing.assert_allclose(value, exact, atol=1e-6)
+
+
+def test_every_path_is_the_best_of_all_for_what_those_before_it_leave():
+    parameters, csi = initial(config(num_paths=1), DIMS), channels(6, 3, 2, 8)
+    (chosen,) = np.moveaxis(pursue(parameters, csi, 3)[0], -1, 0)
+    unit = {name: value / np.linalg.norm(value, axis=-1, keepdims=True) for name, value in parameters.items() if name != "magnitude"}
+    every = np.abs(np.einsum("kqr,bkrt,pt->bkqp", unit["receive"].conj(), csi, unit["transmit"].conj()))
+    assert (every.reshape(6, 3, -1).argmax(-1) == chosen // 8).all()
+
+
+def test_the_gradient_passes_the_quantiser():
+    torch = pytest.importorskip("torch")
+    parameters, csi = initial(config(), DIMS), channels(6, 3, 2, 8)
+    tensors = {name: torch.tensor(value, requires_grad=True) for name, value in parameters.items()}
+    seen = torch.tensor(csi, requires_grad=True)
+    index, value = pursue(tensors, seen, 3)
+    assert (index.numpy() == pursue(parameters, csi, 3)[0]).all()
+    (value - seen.detach()).abs().square().sum().backward()
+    for tensor in (*tensors.values(), seen):
+        assert torch.isfinite(torch.view_as_real(tensor.grad) if tensor.grad.is_complex() else tensor.grad).all()
+        assert tensor.grad.abs().max() > 0
+    before = float((value - seen).detach().abs().square().sum())
+    with torch.no_grad():
+        stepped = {name: tensor - 1e-3 * tensor.grad for name, tensor in tensors.items()}
+        assert float((pursue(stepped, seen, 3)[1] - seen).abs().square().sum()) < before
+
+
+def test_what_is_straight_through_is_the_part_of_a_change_along_the_chosen_path():
+    torch = pytest.importorskip("torch")
+    parameters = {name: torch.tensor(value) for name, value in initial(config(num_paths=1), DIMS).items()}
+    csi = torch.tensor(channels(1, 3, 2, 8), requires_grad=True)
+    index, value = pursue(parameters, csi, 3)
+    direction = torch.tensor(channels(1, 3, 2, 8, seed=1))
+    (direction.conj() * value).sum().real.backward()
+    path = described(parameters | {"magnitude": torch.ones(1)}, index - index % 8, 3)
+    along = (path.conj() * direction).sum((-2, -1), keepdim=True) * path
+    torch.testing.assert_close(csi.grad, along)
+
+
+def test_it_refuses_what_it_cannot_report():
+    codec, csi = LearnedPaths(config()), channels(2, 3, 1, 2, 8)
+    state = codec.init(csi.shape, csi.dtype)
+    with pytest.raises(CsiError, match="made for"):
+        codec.encode(csi[..., :4], state)
+    with pytest.raises(CsiError, match="not finite"):
+        codec.encode(csi * np.nan, state)
+
+
+def test_weights_of_more_users_serve_the_first_ones_and_others_are_refused(tmp_path):
+    wanted, path = config(weights=None), tmp_path / "codec.safetensors"
+    header = Header("codec/learned_paths", wanted.architecture, DIMS, {}, 10.0, {}, 0, {})
+    weights.write(path, initial(wanted, DIMS), header)
+    csi = channels(2, 3, 1, 2, 8)
+    three = through(LearnedPaths(config(weights=str(path))), csi)[1]
+    two = through(LearnedPaths(config(weights=str(path))), csi[:, :2])[1]
+    np.testing.assert_array_equal(two, three[:, :2])
+    with pytest.raises(WeightsError, match="num_paths is 3, wanted is 4"):
+        through(LearnedPaths(config(weights=str(path), num_paths=4)), csi)
+    with pytest.raises(WeightsError, match="num_rf 8, wanted is 4"):
+        through(LearnedPaths(config(weights=str(path))), csi[..., :4])
