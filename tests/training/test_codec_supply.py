@@ -29,7 +29,7 @@ WHERE = {"timescale": "single", "analog": "none", "digital": "rzf", "estimator":
 def scenario(tmp_path, codec, where=None, **changed):
     schemes = [{"name": "one", "codec": codec, **(where or WHERE)}]
     (tmp_path / "scenario.yaml").write_text(yaml.safe_dump(FULL | changed | {"schemes": schemes}))
-    return load_scenario(tmp_path / "scenario.yaml").cells[0].scenario
+    return load_scenario(tmp_path / "scenario.yaml", rules=False).cells[0].scenario  # which ask for the weights
 
 
 def write(path, angles, delays, seed=0, **fields):
