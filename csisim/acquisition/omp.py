@@ -88,8 +88,8 @@ class OmpEstimator:
     The predicted error variance is what noise does to gains and angles, and what the residual holds beyond noise. Paths of unknown
     direction have S gains and e angles (``angles``) to be fitted, so noise takes S + e / 2 complex dimensions of theirs (the
     Cramer-Rao bound). That the directions may be wrong altogether is not in it, so it remains a lower bound: two to eight paths off the
-    grid behind 6 random beams have 1.0 to 1.6 times the predicted error at 10 and 20 dB (up to 2 at 0 dB) if there are as many
-    pilots as beams; fewer pilots are explained by wrong paths just as well, and 4 leave up to 17 times, 3 up to 40.
+    grid behind 6 random beams have 1.0 to 1.7 times the predicted error at 10 and 20 dB (up to 2.1 at 0 dB) if there are as many
+    pilots as beams; fewer pilots are explained by wrong paths just as well: 5 leave up to 9 times, 4 up to 19, 3 up to 40.
     """
 
     Config = OmpEstimatorConfig

@@ -104,6 +104,11 @@ class ImageReports:
         self.bits_per_image(layout)  # what is wrong with it is told here
         return ImageState(layout)
 
+    def booked_bits(self, state: ImageState) -> int:
+        """Bits that are booked for a user's report, whatever it says."""
+        scale_bits = SCALE_BITS if self.config.scale == "report" else 0
+        return state.layout.per_user * (scale_bits + self.bits_per_image(state.layout))
+
     def encode(self, csi: np.ndarray, state: ImageState) -> tuple[Report, ImageState]:
         """The report for ``csi`` (D, K, S, R, T).
 
@@ -116,8 +121,7 @@ class ImageReports:
         check_csi(csi, layout.shape)
         scale, bits = self.spell(layout.to_images(csi).reshape(-1, layout.angles, layout.delays), layout)
         string = np.concatenate([integers_to_bits(scale.view(np.uint16)[:, None], SCALE_BITS), bits], axis=1).reshape(*csi.shape[:2], -1)
-        free = SCALE_BITS * layout.per_user if self.config.scale == "genie" else 0
-        return Report(pack(string), string.shape[-1] - free), state
+        return Report(pack(string), self.booked_bits(state)), state
 
     def decode(self, report: Report, state: ImageState) -> tuple[np.ndarray, ImageState]:
         """The CSI (D, K, S, R, T) that the bits describe."""

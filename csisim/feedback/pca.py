@@ -66,6 +66,7 @@ class Pca(ImageCodec):
         if config.file not in PRESETS or config.domain != "delay_angle" or length % 2 or length % getattr(config.quantiser, "dim", 1):
             return super().bits_per_image(layout)
         _check_angles(config.file, PRESET_ANGLES, layout.angles)
+        _check_rows(config, DROPS, length)
         return int(config.quantiser.num_bits(length))
 
 
@@ -134,9 +135,7 @@ def _fitted(config: PcaConfig, angles: int, delays: int, modified_ns: int) -> Kl
         raise CsisimError(f"pca: a complex code has an even number of real numbers, not {length}")
     images, components = _basis(config.file, config.centred_angles, delays, config.delays is not None, modified_ns, real=real)
     _check_angles(config.file, images.shape[2], angles)
-    count = length if real else length // 2
-    if len(images) < count:
-        raise CsisimError(f"pca: the {len(images)} channels of {config.file} cannot tell {count} components")
+    count = _check_rows(config, len(images), length)
     bare = Klt(components[:count], (angles, delays), Float32())
     return bare._replace(quantiser=config.quantiser.prepare(bare.encode(images[:CALIBRATION_ROWS])))
 
@@ -144,6 +143,14 @@ def _fitted(config: PcaConfig, angles: int, delays: int, modified_ns: int) -> Kl
 def _check_angles(file: str, present: int, angles: int) -> None:
     if present != angles:
         raise CsisimError(f"pca: {file} has {present} angles, the images have {angles}")
+
+
+def _check_rows(config: PcaConfig, present: int, length: int) -> int:
+    """The components that a code of this ``length`` takes, if so many channels tell them."""
+    count = length if config.field == "real" else length // 2
+    if present < count:
+        raise CsisimError(f"pca: the {present} channels of {config.file} cannot tell {count} components")
+    return count
 
 
 @lru_cache(maxsize=2)

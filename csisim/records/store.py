@@ -128,16 +128,19 @@ class Store:
         return rows
 
     def _compacted(self) -> list[Row]:
-        """What the cell table says of finished records; in the place of a damaged one, what their slot files say."""
+        """What the cell table says of finished records; in the place of one that is damaged or not there, what their slot files say."""
         if not self.cells.exists():
-            return []
+            return self._told()
         try:
             return self._table().to_pylist()
         except DamagedTable:
-            told = [row for file in sorted(self.slots.glob("*.parquet")) if isinstance(row := table_row(file), dict)]
-            if not told or not self.cells.is_file():  # who knows whose it is
-                raise
-            return told
+            if told := self._told():
+                return told
+            raise  # who knows whose it is
+
+    def _told(self) -> list[Row]:
+        """What slot files say of themselves."""
+        return [row for file in sorted(self.slots.glob("*.parquet")) if isinstance(row := table_row(file), dict)]
 
     def _table(self) -> pa.Table:
         """``cells.parquet``, its metadata and columns checked.
@@ -153,9 +156,13 @@ class Store:
                 table = file.read()
         except FileNotFoundError as error:
             raise CsisimError(f"{self.root}: no results here (cells.parquet is missing); `csisim run` makes them") from error
+        except IsADirectoryError as error:
+            raise CsisimError(f"{wrong} (a folder); remove it") from error
         except (OSError, pa.ArrowException) as error:
-            remedy = "`csisim run` makes it again from whole records, `csisim run --fresh` starts over"
-            raise DamagedTable(f"{wrong} ({error}); {remedy}") from error
+            if isinstance(error, OSError) and error.errno is not None:  # the system's refusal says nothing about the table
+                raise CsisimError(f"{self.cells}: cannot be read ({error.strerror})") from error
+            again = "`csisim run` makes it again from whole records, " if self._told() else ""
+            raise DamagedTable(f"{wrong} ({error}); {again}`csisim run --fresh` starts over") from error
         try:
             about = json.loads((table.schema.metadata or {}).get(b"csisim", b"null"))
             if not isinstance(about, dict) or not isinstance(about.get("name"), str):

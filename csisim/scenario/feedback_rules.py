@@ -1,16 +1,20 @@
 """What reports and the link that carries them must satisfy: rules and warnings as in :mod:`csisim.scenario.rules`."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from csisim.acquisition.base import Sounding
 from csisim.errors import CsisimError, Problem
+from csisim.feedback.adaptive import Adaptive
+from csisim.feedback.differential import Differential
+from csisim.feedback.image_codec import ImageReports
 from csisim.feedback.report import Codec
 from csisim.phy.arrays import Ula
 from csisim.registry import Component, build, component
-from csisim.scenario.memory import equivalent_chains, memory_suffices, num_paths
+from csisim.scenario.memory import beams_in_turn, equivalent_chains, memory_suffices, num_paths
 from csisim.scenario.schema import Scenario
 from csisim.scheme import SchemeConfig
 from csisim.weights import Learned
@@ -53,6 +57,9 @@ def feedback_is_fdd(scenario: Scenario) -> Iterator[Problem]:
             message = f"{scheme.codec.kind} with reciprocity, where nobody reports (reciprocity: false)"
             yield Problem(("schemes", index, "codec"), message)
     if scenario.duplex == "fdd":
+        if scenario.feedback.budget_bits is not None and not reporting(scenario):
+            message = f"{scenario.feedback.budget_bits} for reports where nobody reports (reciprocity: false)"
+            yield Problem(("feedback", "budget_bits"), message)
         return
     for name in ("delay_slots", "loss", "budget_bits"):
         value = getattr(scenario.feedback, name)
@@ -109,6 +116,16 @@ def _untrained_yet(config: Component) -> bool:
     return getattr(config, "recipe", None) is not None or (isinstance(config, Learned) and config.weights is None)
 
 
+def _fits(scenario: Scenario) -> bool:
+    """Whether reports of this size can be made, to see how long they are."""
+    return not any(memory_suffices(scenario)) and not any(codecs_suit_the_channel(scenario))
+
+
+def _trained(scheme: SchemeConfig) -> bool:
+    """Whether all that the scheme's reports are made of is there."""
+    return not any(_untrained_yet(config) for _, config in _codecs(scheme.codec))
+
+
 def _unsuited_codebook(scenario: Scenario, scheme: SchemeConfig, config: Component, index: int, place: Path) -> Iterator[Problem]:
     """Who reports precoders does so for the RF chains, with a layer for every stream."""
     if not component("analog", scheme.analog.kind).phase_shifters:
@@ -123,10 +140,9 @@ def _unsuited_codebook(scenario: Scenario, scheme: SchemeConfig, config: Compone
 def budget_carries_a_report(scenario: Scenario) -> Iterator[Problem]:
     """A user who can never afford the shortest report of its codec never reports."""
     budget = scenario.feedback.budget_bits
-    if budget is None or any(codecs_suit_the_channel(scenario)):
+    if budget is None or not _fits(scenario):
         return
-    told = [scheme for _, scheme in reporting(scenario) if not any(_untrained_yet(config) for _, config in _codecs(scheme.codec))]
-    needed = {scheme.name: shortest_report(scenario, scheme) for scheme in told}
+    needed = {scheme.name: shortest_report(scenario, scheme) for _, scheme in reporting(scenario) if _trained(scheme)}
     if beyond := {name: bits for name, bits in needed.items() if bits > budget}:
         names = ", ".join(f"{name} ({bits} bits)" for name, bits in beyond.items())
         message = f"{budget} bits a superframe carry not even the shortest report of {names} (budget_bits >= {max(beyond.values())})"
@@ -134,11 +150,18 @@ def budget_carries_a_report(scenario: Scenario) -> Iterator[Problem]:
 
 
 def shortest_report(scenario: Scenario, scheme: SchemeConfig) -> int:
-    """Bits of the shortest report there is: one beam of one polarisation leaves a codebook nothing more to say."""
-    codec: Any = build("codec", scheme.codec)
+    """Bits of the shortest report there is."""
+    return _shortest(scenario, scheme, build("codec", scheme.codec))
+
+
+def _shortest(scenario: Scenario, scheme: SchemeConfig, codec: Any) -> int:
+    """Of a codec or one within it; one beam of one polarisation leaves a codebook nothing more to say."""
+    if isinstance(codec, Differential | Adaptive):
+        within = codec.rungs if isinstance(codec, Adaptive) else [codec.inner]
+        return codec.header_bits + min(_shortest(scenario, scheme, inner) for inner in within)
     shape, state = opened(scenario, scheme, codec)
-    if hasattr(codec, "allow"):
-        state = codec.allow(np.zeros(shape[:2]), state)
+    if isinstance(codec, ImageReports):  # all of a length, known before anything is fitted
+        return codec.booked_bits(state)
     plain = np.zeros(shape, scenario.dims(1).complex_dtype)
     for row in range(shape[3]):  # a layer each, the strongest first
         half = row % 2 if scenario.system.num_streams > 1 else 0
@@ -155,17 +178,37 @@ def delay_needs_correlation(scenario: Scenario) -> Iterator[Problem]:
 
 def prediction_is_possible(scenario: Scenario) -> Iterator[Problem]:
     """Reports that build on acknowledged ones need an acknowledgement while it is of use: through the same beams, in the window."""
-    wait, clock = scenario.feedback.delay_slots + 1, scenario.clock
+    wait = scenario.feedback.delay_slots + 1
     for index, scheme in reporting(scenario):
         window = getattr(scheme.codec, "window", None)
         if window is None:
             continue
-        moves = scheme.cadence == "slot" and component("analog", scheme.analog.kind).phase_shifters
-        stay = scheme.update_every * clock.slots_per_frame if scheme.timescale == "online" else clock.slots
-        beams = 1 if moves else min(stay, clock.slots)
+        _, stay = beams_in_turn(scenario, scheme)
         until = f"{scheme.codec.kind} never predicts, it only costs its header: the first acknowledgement is there after {wait} slots"
-        if wait >= beams > 0:
-            message = f"{until}, and {scheme.analog.kind} designs new beams after {beams}"
+        if wait >= stay > 0:
+            message = f"{until}, and {scheme.analog.kind} designs new beams after {stay}"
             yield Problem(("schemes", index, "codec"), f"{message} (a plain codec, an analog stage that stays, or a shorter delay_slots)")
-        elif wait >= window and scenario.feedback.budget_bits is None:  # under a budget most slots pass without a report
-            yield Problem(("schemes", index, "codec", "window"), f"{until}, the window is {window} (window > delay_slots + 1)")
+            continue
+        pace = _pace(scenario, scheme)
+        if pace is None:
+            continue
+        afforded, apart = pace
+        later = int((wait - 1) / apart) + 1  # reports from one to the first that knows its acknowledgement
+        if later >= window:
+            message = f"{until}, the window is {window} (window > {later})"
+            yield Problem(("schemes", index, "codec", "window"), message)
+        elif later >= afforded or int(later * apart) >= stay > 0:
+            message = f"{until}, and {scenario.feedback.budget_bits} bits carry too few reports through the same beams (a plain codec)"
+            yield Problem(("feedback", "budget_bits"), message)
+
+
+def _pace(scenario: Scenario, scheme: SchemeConfig) -> tuple[float, Fraction] | None:
+    """The most reports that a superframe's budget carries, and the slots from one to the next; None where nobody can know."""
+    budget = scenario.feedback.budget_bits
+    if budget is None:
+        return np.inf, Fraction(1)
+    if not _fits(scenario) or not _trained(scheme):
+        return None
+    clock, shortest = scenario.clock, shortest_report(scenario, scheme)
+    reports = clock.slots - int(scheme.silent_slots(clock.frames, clock.slots_per_frame).sum())
+    return budget // max(shortest, 1), max(Fraction(shortest * reports, budget), Fraction(1))

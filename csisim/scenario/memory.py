@@ -13,6 +13,7 @@ from csisim.channel.fading import NUM_SINUSOIDS, Jakes
 from csisim.engine.cell import BLOCK
 from csisim.engine.tape import PER_DROP
 from csisim.errors import CsisimError, Problem
+from csisim.phy.arrays import Ula, polarisations
 from csisim.registry import Component, component
 from csisim.scenario.schema import Scenario
 from csisim.scheme import SchemeConfig
@@ -51,8 +52,12 @@ def memory_suffices(scenario: Scenario) -> Iterator[Problem]:
 def num_paths(scenario: Scenario) -> int:
     """Paths of a user's channel where all have equally many, else 0."""
     channel = scenario.channel
-    paths: int = getattr(channel, "num_clusters", 0) * getattr(channel, "num_rays", 0)
-    return paths
+    rays: int = getattr(channel, "num_clusters", 0) * getattr(channel, "num_rays", 0)
+    if not rays:
+        return 0
+    direct = getattr(channel, "k_factor_db", None) is not None
+    pairs = polarisations(getattr(channel, "rx_array", Ula())) * polarisations(getattr(channel, "tx_array", Ula()))
+    return (rays + direct) * pairs
 
 
 def equivalent_chains(scenario: Scenario, scheme: SchemeConfig, paths: int) -> tuple[int, int]:
@@ -69,6 +74,28 @@ def _signal_space(scenario: Scenario, paths: int) -> tuple[int, int]:
     rx, tx, streams = system.num_rx, system.num_tx, system.num_streams
     columns = paths or max(rx, tx)
     return min(rx, max(columns, streams)), min(tx, max(system.num_users * columns, streams))
+
+
+def beams_in_turn(scenario: Scenario, scheme: SchemeConfig) -> tuple[int, int]:
+    """How many beams serve a superframe's pilots one after the other, and in how many slots at most users report through the same."""
+    clock = scenario.clock
+    if scheme.timescale == "single" and _new_in_every_slot(scenario, scheme):
+        return clock.slots, 1
+    if scheme.cadence == "statistics" and scheme.timescale == "online":  # new ones after frame 0, and then every so many frames
+        later, every = max(clock.frames - 1, 0), scheme.update_every
+        return 1 + -(-later // every), clock.slots_per_frame * max(min(every, later), 1)
+    if scheme.cadence == "statistics" and scheme.timescale == "offline" and scheme.sampling != "before":
+        first, then = scheme.num_samples, max(clock.slots - scheme.num_samples, 0)
+        return 1 + (then > 0), then if scheme.sampling == "inside_silent" else max(first, then)
+    return 1, clock.slots
+
+
+def _new_in_every_slot(scenario: Scenario, scheme: SchemeConfig) -> bool:
+    """Whether the beams follow the slot's channel; fully digital ones do while its angles change and do not span everything."""
+    if component("analog", scheme.analog.kind).phase_shifters:
+        return scheme.cadence == "slot"
+    antennas = scenario.system.num_rx, scenario.system.num_tx
+    return getattr(scenario.channel, "statistics", None) == "iid_angles" and _signal_space(scenario, num_paths(scenario)) != antennas
 
 
 @dataclass(frozen=True)
@@ -195,9 +222,8 @@ class _Lane:
             kept, passing = (1, 0) if tx == link.tx else (2, 4)  # bases of everything are identities, which need no room
         self.kept += kept * entries + 4 * grams
         self.passing = max(self.passing, passing * entries + 10 * grams)
-        clock, feedback = self.scenario.clock, self.scenario.feedback
-        stay = {"single": 1, "online": clock.slots_per_frame * self.scheme.update_every}.get(self.scheme.timescale, clock.slots)
-        self.versions = -(-clock.slots // max(stay, 1))
+        feedback = self.scenario.feedback
+        self.versions, stay = beams_in_turn(self.scenario, self.scheme)
         if self.scenario.duplex == "fdd" and (self.hybrid or link.fresh):
             # beams whose reports are under way, and those that drops with losses have not left yet
             waiting = -(-feedback.delay_slots // max(stay, 1)) + (link.drops - 1) * (feedback.loss > 0)

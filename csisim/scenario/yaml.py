@@ -262,16 +262,21 @@ class _Composer:
 
     def mapping(self, events: Iterator[Event], depth: int) -> dict[str, Node]:
         entries: dict[str, Node] = {}
+        merge: Node | None = None
         while not isinstance(key := next(events), MappingEndEvent):
             if not isinstance(key, ScalarEvent):
                 raise self.error(key, "a key must be a word")
-            value = self.node(next(events), events, depth + 1)
-            if key.value in entries:
-                first = entries[key.value].mark
+            value = replace(self.node(next(events), events, depth + 1), mark=self.place(key))
+            merges = key.value == "<<" and key.implicit[0]  # quoted it is a key like others
+            before = merge if merges else entries.get(key.value)
+            if before is not None:
+                first = before.mark
                 where = f" (first in line {first.line})" if first.line else ""
                 self.remarks.append((self.place(key), f"the key {key.value!r} is there twice{where}"))
-            entries[key.value] = replace(value, mark=self.place(key))
-        merge = entries.pop("<<", None)
+            if merges:
+                merge = value
+            else:
+                entries[key.value] = value
         return entries if merge is None else self.merged(merge) | entries
 
     def merged(self, merge: Node) -> dict[str, Node]:
@@ -298,7 +303,7 @@ class _Dumper(yaml.SafeDumper):
 
     def resolve(self, kind: type, value: Any, implicit: Any) -> str:
         if kind is yaml.ScalarNode and implicit[0] and isinstance(value, str):
-            return _TAGS[type(_lenient(value))]
+            return _TAGS[type(_lenient(value))] if value != "<<" else "tag:yaml.org,2002:merge"
         return super().resolve(kind, value, implicit)
 
     def ignore_aliases(self, data: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -282,13 +283,42 @@ def test_a_table_of_somebody_else_is_one_message(store, columns, kind):
         assert pq.read_table(store.cells).equals(ours)
         return
     for writing in (store.rows, lambda: store.compact([entry(1)], {}, META)):
-        with pytest.raises(CsisimError, match="not a table that csisim wrote"):
+        with pytest.raises(CsisimError, match="not a table that csisim wrote") as caught:
             writing()
+        assert ("remove it" in str(caught.value)) is (kind == "folder")
+
+
+@pytest.mark.parametrize("footers", [True, False])
+def test_advice_about_a_damaged_table_is_true(store, columns, footers, monkeypatch):
+    """Records of older versions do not say what the table said of them."""
+    if not footers:
+        monkeypatch.setattr("csisim.records.store.table_row", lambda file: None)
+    finish(store, columns, entry(1))
+    store.compact([entry(1)], {}, META)
+    store.cells.write_bytes(b"")
+    with pytest.raises(CsisimError, match="--fresh") as caught:
+        load(store.root)
+    assert ("`csisim run` makes it again" in str(caught.value)) is footers
+    with nullcontext() if footers else pytest.raises(CsisimError, match="--fresh"):
+        assert store.rows().keys() == {entry(1).record}
+
+
+def test_a_table_that_the_system_withholds_is_not_damaged(store, columns, monkeypatch):
+    finish(store, columns, entry(1))
+    store.compact([entry(1)], {}, META)
+    before = store.cells.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(pq, "ParquetFile", lambda file: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+        for refused in (store.rows, store.current, lambda: store.compact([entry(1)], {}, META)):
+            with pytest.raises(CsisimError, match=r"cells.parquet: cannot be read \(Permission denied\)"):
+                refused()
+    assert store.cells.read_bytes() == before
 
 
 @pytest.mark.parametrize("field", ["cell", "scheme", "replica", "n", "status", "log", "seconds"])
 @pytest.mark.parametrize("wrong", [None, [1], {"a": 1}, True])
 def test_a_line_that_does_not_fit_is_as_good_as_torn(store, columns, field, wrong):
+    store.compact([entry(1)], {}, META)
     finish(store, columns, entry(1))
     (journal,) = store.journals.glob("*.jsonl")
     journal.write_text(json.dumps(json.loads(journal.read_text()) | {field: wrong}))

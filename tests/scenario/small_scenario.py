@@ -1,4 +1,4 @@
-"""A small valid scenario; the tests break it."""
+"""A small valid scenario; the tests break it with replacements."""
 
 BASE = """\
 # A small valid scenario.
@@ -19,3 +19,17 @@ schemes:
     digital: {kind: sca, iterations: 5}
   - {name: bound, timescale: single, estimator: perfect, analog: none, digital: sca}
 """
+
+OFF = "  - {name: off, timescale: offline, estimator: ls, analog: ssca, digital: sca}"
+FDD = ("name: small", "name: small\nduplex: fdd")
+
+
+def delay(slots: object) -> tuple[str, str]:
+    """The feedback link with a delay."""
+    return "{delay_slots: 0}", f"{{delay_slots: {slots}}}"
+
+
+def off(**fields: object) -> tuple[str, str]:
+    """The first scheme with other fields."""
+    scheme = {"name": "off", "timescale": "offline", "estimator": "ls", "analog": "ssca", "digital": "sca", **fields}
+    return OFF, "  - {" + ", ".join(f"{key}: {value}" for key, value in scheme.items()) + "}"

@@ -2,34 +2,15 @@
 
 import tracemalloc
 
-import numpy as np
 import pytest
-from small_scenario import BASE
+from small_scenario import BASE, FDD, OFF, delay, off
 
 from csisim.engine.cell import run_cell
-from csisim.random import complex_normal
-from csisim.registry import build
 from csisim.scenario import memory, rules
-from csisim.scenario.feedback_rules import opened, shortest_report
 from csisim.scenario.load import load_scenario
 
-OFF = "  - {name: off, timescale: offline, estimator: ls, analog: ssca, digital: sca}"
 BOUND = "  - {name: bound, timescale: single, estimator: perfect, analog: none, digital: sca}"
-FDD = ("name: small", "name: small\nduplex: fdd")
 NEVER = "differential never predicts, it only costs its header: the first acknowledgement is there after"
-DIFFERENTIAL = "{kind: differential, inner: lloyd_max}"
-
-
-def delay(slots: object) -> tuple[str, str]:
-    """The feedback link with a delay."""
-    return "{delay_slots: 0}", f"{{delay_slots: {slots}}}"
-
-
-def off(**fields: object) -> tuple[str, str]:
-    """The first scheme with other fields."""
-    scheme = {"name": "off", "timescale": "offline", "estimator": "ls", "analog": "ssca", "digital": "sca", **fields}
-    return OFF, "  - {" + ", ".join(f"{key}: {value}" for key, value in scheme.items()) + "}"
-
 
 REFUSED = {
     "streams_fit_the_user": ([("num_rx_rf: 2", "num_rx_rf: 1")], "system.num_rx_rf: 1 RF chains cannot carry 2 streams per user"),
@@ -250,56 +231,6 @@ def test_a_warning_is_given_once_and_refuses_nothing(name, load):
     edits, words = WARNED[name]
     (warning,) = load(*edits).warnings
     assert words in warning
-
-
-@pytest.mark.parametrize(
-    ("edits", "words"),
-    [
-        ([off(analog="altmin", timescale="single", codec=DIFFERENTIAL)], f"{NEVER} 1 slots, and altmin designs new beams after 1"),
-        ([off(timescale="online", codec=DIFFERENTIAL), delay(3)], f"{NEVER} 4 slots, and ssca designs new beams after 4"),
-        ([off(codec=DIFFERENTIAL), delay(7)], f"{NEVER} 8 slots, and ssca designs new beams after 8"),
-        ([off(timescale="online", codec=DIFFERENTIAL), delay(2)], None),
-        ([off(timescale="online", codec=DIFFERENTIAL, update_every=2), delay(3)], None),
-        ([off(analog="none", estimator="perfect", timescale="single", codec=DIFFERENTIAL)], None),  # a basis that stays
-        ([off(codec="{kind: differential, inner: lloyd_max, window: 4}"), delay("3, budget_bits: 1000")], None),
-    ],
-)
-def test_prediction_that_cannot_happen_is_warned_of(edits, words, load):
-    warnings = load(FDD, *edits).warnings
-    assert len(warnings) == bool(words)
-    assert all(words in warning for warning in warnings)
-
-
-@pytest.mark.parametrize("rank", [1, 2])
-@pytest.mark.parametrize(
-    "codecs",
-    [
-        [{"kind": "type1"}],
-        [{"kind": "type2"}],
-        *([{"kind": "etype2", "combination": c}] for c in (1, 5)),
-        [{"kind": "type2"}, {"kind": "type1"}],
-    ],
-)
-def test_no_report_is_shorter_than_the_shortest(codecs, rank, load):
-    """Of channels with one path, with few and with many, on the grid of the codebook and off it."""
-    ladder = [codec | {"rank": rank} for codec in codecs]
-    document = ladder[0] if len(ladder) == 1 else {"kind": "adaptive", "ladder": ladder}
-    scenario = load(FDD, sets=[f"system.num_streams={rank}", f"schemes.off.codec={document}"]).scenario
-    scheme = scenario.schemes[0]
-    shortest = shortest_report(scenario, scheme)
-    built = build("codec", scheme.codec)
-    shape, state = opened(scenario, scheme, built)
-    state = built.allow(np.zeros(shape[:2]), state) if hasattr(built, "allow") else state
-    rng = np.random.default_rng(0)
-    lengths = []
-    for paths in (1, 2, 3, 20):
-        for turns in (0.0, 0.25, rng.random()):
-            angle = turns + rng.integers(4, size=(1, 2, 1, paths, 1)) / 4 + (rng.random((1, 2, 1, paths, 1)) if paths == 20 else 0)
-            row = np.exp(2j * np.pi * angle * np.arange(4))  # one polarisation after the other
-            gains = complex_normal(rng, (*shape[:4], paths, 2), np.complex128) * [1, turns]
-            h = np.einsum("dksrpq,dkspt->dksrqt", gains, row).reshape(shape)
-            lengths.append(built.encode(h, state)[0].booked.min())
-    assert min(lengths) >= shortest > 0
 
 
 def test_zero_forcing_without_room_is_warned_of(load):

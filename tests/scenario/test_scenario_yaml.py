@@ -104,6 +104,9 @@ def test_a_merge_key_brings_what_a_mapping_does_not_say_itself():
     assert node.plain()["g"] == {"b": 1, "c": 5, "e": {"f": 4}, "h": 6}
     assert parse("a: &a {b: 1, c: 2}\ng: {<<: [*a, {c: 3, d: 4}]}", "f").plain()["g"] == {"b": 1, "c": 2, "d": 4}
     assert node.plain()["i"] == {"c": 3, "e": {"f": 4}}
+    quoted = parse('a: {"<<": {b: 1}, <<: {c: 2}}', "f").plain()
+    assert quoted == {"a": {"<<": {"b": 1}, "c": 2}}  # a key like others
+    assert parse(dump(quoted), "f").plain() == quoted
     assert str(node.locate(("g", "b"))) == "f:1:8"  # mended where it was written
     assert str(node.locate(("g", "c"))) == "f:3:5"
 
@@ -114,6 +117,7 @@ def test_a_merge_key_brings_what_a_mapping_does_not_say_itself():
         ("a: {<<: 3}", "f:1:5: << takes a mapping"),
         ("a: {<<: [{b: 1}, c]}", "f:1:5: << takes a mapping"),
         ("a: {<<: {b: 1}, <<: {b: 2}}", "f:1:17: the key '<<' is there twice"),
+        ('a: {"<<": {b: 1}, "<<": {b: 2}}', "f:1:19: the key '<<' is there twice"),
     ],
 )
 def test_what_cannot_be_merged(text, words):
