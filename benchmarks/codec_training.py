@@ -215,7 +215,7 @@ def main() -> None:
             found = evaluate(settings | {"reduction": reduction * settings.get("delays", SIZE) // SIZE}, h)
             curves[f"{name} 1/{reduction}"] = found
             lines += show(f"{name} 1/{reduction}", found, linear[reduction])
-    title = f"{arguments.count} drops of {arguments.images}, {arguments.minutes:g} CPU minutes of training each (one thread, {arguments.device})"
+    title = f"{arguments.count} drops of {arguments.images}, {arguments.minutes:g} CPU minutes of training (one thread, {arguments.device})"
     table = "\n".join([title, f"{'':34}{'bits':>8}{'NMSE, dB':>10}{'rho':>8}{'SGCS':>8}", *lines])
     print(table)
     arguments.output.mkdir(parents=True, exist_ok=True)

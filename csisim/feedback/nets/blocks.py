@@ -37,7 +37,7 @@ class Separable(nn.Sequential):
 
     def kernel(self) -> Tensor:
         """(outputs, inputs, h, w) of the single convolution."""
-        first, second = (conv.weight for conv in self)
+        first, second = self.parameters()
         summed: Tensor = (second[:, :, None] * first).sum(dim=1)
         return summed
 
