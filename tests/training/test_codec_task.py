@@ -233,3 +233,17 @@ def test_a_linear_start_needs_enough_drops(kind):
 def test_a_code_of_one_number_is_refused():
     with pytest.raises(CsisimError, match="even"):
         task(codec={"kind": "csinet_res", "delays": 8, "reduction": 512})
+
+
+def test_a_training_goes_on_from_weights(tmp_path):
+    codec = {"kind": "csinet", "scaling": "unit", "delays": 4, "reduction": 16}
+    stage = {"task": "codec", "schedule": {"steps": 20, "learning_rate": 0.01, "validate_every": 20}}
+    link = SMALL | {"codec": codec, "drops": 300, "validation": 50}
+    (first,) = run_recipe(Recipe.model_validate({"link": link, "stages": [stage]}), tmp_path / "first")
+    further = {"link": link, "start": [str(first)], "stages": [stage | {"schedule": {"steps": 1}}]}
+    (second,) = run_recipe(Recipe.model_validate(further), tmp_path / "second")
+    scores = [weights.read_header(path).score for path in (first, second)]
+    assert scores[0]["trained"] > scores[0]["untrained"]
+    assert scores[1]["untrained"] == pytest.approx(scores[0]["trained"], abs=1e-3)
+    with pytest.raises(CsisimError, match="not the weights of this csinet, or of another size"):
+        run_recipe(Recipe.model_validate(further | {"link": link | {"codec": codec | {"reduction": 8}}}))
