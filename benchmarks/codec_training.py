@@ -63,7 +63,6 @@ TRIALS = {
     "transnet": Trial("codec_transnet"),
     "deq": Trial("codec_deq"),
     "csi_l2o": Trial("codec_csi_l2o", 16, (), (4, 8, 16, 32, 64)),
-    "acrnet_random": Trial("codec_bacrnet", 16, ("link.codec.kind=acrnet", "link.linear_start=false")),
     "bacrnet": Trial("codec_bacrnet"),
 }
 

@@ -33,7 +33,6 @@ SHORT = {
     "CsiNet": Short("csinet"),
     "CRNet": Short("crnet"),
     "ACRNet-1x": Short("acrnet"),
-    "ACRNet-1x, random start": Short("acrnet", _RANDOM),
     "BACRNet-1x": Short("bacrnet"),
     "TransNet": Short("transnet"),
     "DEQ": Short("deq"),
