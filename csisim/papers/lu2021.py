@@ -102,8 +102,8 @@ def _table4() -> Table:
         ),
         (Row("ACRNet-1x, short", "dB", columns=at_16), plain),
         (Row("BACRNet-1x, short", "dB", columns=at_16), binary),
-        (Row("loss by binarising", "dB", _loss_by_binarising(), columns=at_16, skipped=_WHY), None),
-        (Row("loss by binarising, short", "dB", columns=at_16), gap(plain, binary)),
+        (Row("loss by binarising", "dB lost", _loss_by_binarising(), columns=at_16, skipped=_WHY), None),
+        (Row("loss by binarising, short", "dB lost", columns=at_16), gap(plain, binary)),
         note="The gap is between trainings of as many steps, one from principal components, the other from their signs.",
     )
 

@@ -110,7 +110,8 @@ class AcrNet(Autoencoder):
 
     def start_from(self, components: np.ndarray, images: Tensor) -> bool:
         """With slopes of one and residual branches of zero nothing but the fully connected layers is left; LReLU and a binarised decoder
-        forbid it. A binarised encoder takes the rows' signs, its decoder the linear code that belongs to them."""
+        forbid it. A binarised encoder takes the rows' signs, its decoder the linear code that belongs to them.
+        """
         encoder: Any = self.encoder
         decoder: Any = self.decoder
         head, tail = encoder.feature, decoder.feature
