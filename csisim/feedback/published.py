@@ -169,7 +169,7 @@ def _csi_l2o() -> Iterator[Row]:
             {"kind": "transnet"}, "decoder", count, _L2O.format("III"), _by_ratio(8, values),
             reproduced=False, note=_SHIFTED, contradictory=True,
         )  # fmt: skip
-    note = "about 0.004 more than its convolutions and fully connected layer, whatever the ratio"
+    note = "4096 more than its convolutions and fully connected layer, whatever the ratio: two for every number of the image"
     decoder = _by_ratio(8, "3.809 3.547 3.416 3.351")
     yield from _series({"kind": "csinet"}, "decoder", "layers", _L2O.format("III"), decoder, reproduced=False, note=note)
     for kind, macs, params in (("sm_csinetplus", "1.638", "1.222"), ("pm_csinetplus", "1.466", "1.649")):

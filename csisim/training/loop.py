@@ -123,14 +123,15 @@ def _step(task: Task, work: Stepper, schedule: Schedule, state: _State, budget_s
 
 
 class _Rates(dict[str, float]):
-    """Learning rate of every parameter, by name."""
+    """Learning rate of every parameter, by its name or the longest beginning of it (``encoder`` for ``encoder/fc/weight``)."""
 
     def __init__(self, schedule: Schedule, factor: float) -> None:
         super().__init__({name: rate * factor for name, rate in schedule.rates.items()})
         self.default = schedule.learning_rate * factor
 
     def __missing__(self, name: str) -> float:
-        return self.default
+        beginning, _, _ = name.rpartition("/")
+        return self[beginning] if beginning else self.default
 
 
 def _validate(task: Task, work: Stepper, state: _State, best: Parameters) -> Parameters:

@@ -9,6 +9,7 @@ from csisim.registry import configure
 
 torch = pytest.importorskip("torch")
 deq = pytest.importorskip("csisim.feedback.nets.deq")
+for_inference = pytest.importorskip("csisim.feedback.nets.base").for_inference
 
 
 class Contraction(torch.nn.Module):
@@ -90,6 +91,28 @@ def test_only_the_last_pass_moves_the_statistics():
     assert all(norm.training for norm in norms)
     for name, value in by_hand.state_dict().items():
         torch.testing.assert_close(block.state_dict()[name], value)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("dilation", [1, 3])
+def test_two_separable_convolutions_are_one(transposed, dilation):
+    """In training, layer by layer and settled; the gradient reaches both layers as if they had been run one after the other."""
+    torch.manual_seed(0)
+    pair = deq.Dilated(80, dilation, transposed=transposed)[0]
+    x = torch.randn(3, 2, 9, 7)
+    layered = torch.nn.Sequential(*copy.deepcopy(list(pair)))
+    expected = layered(x)
+    torch.testing.assert_close(pair.train()(x), expected)
+    torch.testing.assert_close(pair.merged()(x), expected)
+    expected.square().sum().backward()
+    pair(x).square().sum().backward()
+    for mine, other in zip(pair.parameters(), layered.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, other.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_settled_codecs_have_no_wide_layers_left():
+    settled = for_inference(configure("codec", {"kind": "deq", "reduction": 4}).network(8, 8))
+    assert max(conv.out_channels for conv in settled.modules() if isinstance(conv, torch.nn.Conv2d)) == 2
 
 
 @pytest.mark.parametrize("make", [deq.encoder_block, deq.decoder_block])

@@ -103,11 +103,24 @@ def test_networks_that_can_begin_as_the_linear_code(codec):
     assert other.score(other.initial()) < one.score(start) - 1
 
 
-@pytest.mark.parametrize("codec", [{"kind": "acrnet", "activation": "lrelu"}, {"kind": "bacrnet"}, {"kind": "crnet"}])
+BINARY = {"kind": "bacrnet", "binarise": "both"}
+
+
+@pytest.mark.parametrize("codec", [{"kind": "acrnet", "activation": "lrelu"}, BINARY, {"kind": "crnet"}])
 def test_networks_that_cannot_stay_random(codec):
     one = task(codec={**codec, "scaling": "unit", "delays": 4, "reduction": 8}, drops=100, validation=50)
     start = one.initial()
     assert one.score(start) < one.reference(start) - 1
+
+
+def test_a_binarised_encoder_begins_with_signs_of_principal_components():
+    codec = {"kind": "bacrnet", "scaling": "unit", "delays": 4, "reduction": 8}
+    one, other = (task(codec=codec, drops=300, validation=50, linear_start=linear) for linear in (True, False))
+    start = one.score(one.initial())
+    assert other.score(other.initial()) + 2 < start < one.reference({})
+    rows = one.components
+    weight = one.network.encoder.fc.binary_weight().detach().numpy()
+    np.testing.assert_array_equal(weight[::2] >= 0, np.concatenate([rows.real, rows.imag], axis=1) >= 0)
 
 
 @pytest.mark.parametrize("codec", LINEAR[::2], ids=lambda codec: codec["kind"])
@@ -233,3 +246,17 @@ def test_a_linear_start_needs_enough_drops(kind):
 def test_a_code_of_one_number_is_refused():
     with pytest.raises(CsisimError, match="even"):
         task(codec={"kind": "csinet_res", "delays": 8, "reduction": 512})
+
+
+def test_a_training_goes_on_from_weights(tmp_path):
+    codec = {"kind": "csinet", "scaling": "unit", "delays": 4, "reduction": 16}
+    stage = {"task": "codec", "schedule": {"steps": 20, "learning_rate": 0.01, "validate_every": 20}}
+    link = SMALL | {"codec": codec, "drops": 300, "validation": 50}
+    (first,) = run_recipe(Recipe.model_validate({"link": link, "stages": [stage]}), tmp_path / "first")
+    further = {"link": link, "start": [str(first)], "stages": [stage | {"schedule": {"steps": 1}}]}
+    (second,) = run_recipe(Recipe.model_validate(further), tmp_path / "second")
+    scores = [weights.read_header(path).score for path in (first, second)]
+    assert scores[0]["trained"] > scores[0]["untrained"]
+    assert scores[1]["untrained"] == pytest.approx(scores[0]["trained"], abs=1e-3)
+    with pytest.raises(CsisimError, match="not the weights of this csinet, or of another size"):
+        run_recipe(Recipe.model_validate(further | {"link": link | {"codec": codec | {"reduction": 8}}}))

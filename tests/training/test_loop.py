@@ -8,7 +8,7 @@ import pytest
 
 from csisim.errors import CsisimError
 from csisim.training.base import Schedule
-from csisim.training.loop import train
+from csisim.training.loop import _Rates, train
 from csisim.training.stepper import stepper
 
 TARGET = np.array([1 + 2j, -0.5j, 3], np.complex64)
@@ -73,6 +73,13 @@ def test_hand_written_and_automatic_gradients_take_the_same_steps():
     ours, torchs = train(NumpyFit(), SCHEDULE), train(TorchFit(), SCHEDULE)
     for name in ours.parameters:
         assert np.allclose(ours.parameters[name], torchs.parameters[name], atol=1e-4)
+
+
+def test_rates_by_the_beginning_of_a_name():
+    """The longest beginning counts, whole parts of names only."""
+    rates = _Rates(Schedule(learning_rate=1.0, rates={"encoder": 0.1, "encoder/fc": 0.2, "decoder/fc/bias": 0.3}), factor=0.5)
+    names = ("encoder/conv/weight", "encoder/fc/weight", "encoders/weight", "decoder/fc/bias", "decoder/fc/weight", "encoder")
+    assert [rates[name] for name in names] == [0.05, 0.1, 0.5, 0.15, 0.5, 0.05]
 
 
 def test_resumed_is_uninterrupted(fit, tmp_path):

@@ -109,13 +109,19 @@ class AcrNet(Autoencoder):
         xavier(self)
 
     def start_from(self, components: np.ndarray, images: Tensor) -> bool:
-        """With slopes of one and residual branches of zero nothing but the fully connected layers is left; LReLU and one bit forbid it."""
+        """With slopes of one and residual branches of zero nothing but the fully connected layers is left; LReLU and a binarised decoder
+        forbid it. A binarised encoder takes the rows' signs, its decoder the linear code that belongs to them.
+        """
         encoder: Any = self.encoder
         decoder: Any = self.decoder
         head, tail = encoder.feature, decoder.feature
-        if isinstance(head.prelu, nn.LeakyReLU) or isinstance(encoder.fc, BinaryLinear) or isinstance(decoder.fc, BinaryLinear):
+        if isinstance(head.prelu, nn.LeakyReLU) or isinstance(decoder.fc, BinaryLinear):
             return False
         put_rows(encoder.fc, decoder.fc, components)
+        if isinstance(encoder.fc, BinaryLinear):
+            with torch.no_grad():
+                flat = images.flatten(1)
+                decoder.fc.weight.copy_(torch.linalg.lstsq(encoder.fc(flat), flat).solution.T)
         with torch.no_grad():
             rough = decoder.image(decoder.fc(encoder.fc(images.flatten(1))))
         for feature, seen in ((head, images), (tail, rough)):

@@ -21,6 +21,47 @@ class ConvNorm(nn.Sequential):
         super().__init__(OrderedDict(conv=conv, bn=nn.BatchNorm2d(outputs)))
 
 
+class Separable(nn.Sequential):
+    """A convolution along one axis through ``channels`` and one along the other, nothing between them; both keep the image's size.
+
+    Together they are a single small convolution, however many channels are between them. Training and inference (:func:`settle`) use
+    that one; a network that is only evaluated goes layer by layer, as its costs are counted.
+    """
+
+    def __init__(self, inputs: int, channels: int, outputs: int, kernel: tuple[int, int], dilation: int) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, channels, kernel, padding=_sides(kernel, dilation), dilation=dilation, bias=False),
+            nn.Conv2d(channels, outputs, kernel[::-1], padding=_sides(kernel[::-1], dilation), dilation=dilation, bias=False),
+        )
+        self.dilation, self.padding = dilation, (dilation * (max(kernel) // 2),) * 2
+
+    def kernel(self) -> Tensor:
+        """(outputs, inputs, h, w) of the single convolution."""
+        first, second = self.parameters()
+        summed: Tensor = (second[:, :, None] * first).sum(dim=1)
+        return summed
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(n, outputs, h, w) of (n, inputs, h, w)."""
+        if not self.training:
+            layered: Tensor = super().forward(image)
+            return layered
+        return nn.functional.conv2d(image, self.kernel(), padding=self.padding, dilation=self.dilation)
+
+    def merged(self) -> nn.Conv2d:
+        """The single convolution."""
+        kernel = self.kernel().detach()
+        outputs, inputs, *size = kernel.shape
+        conv = nn.Conv2d(inputs, outputs, size, padding=self.padding, dilation=self.dilation, bias=False)  # type: ignore[arg-type]
+        conv.load_state_dict({"weight": kernel})
+        return conv
+
+
+def _sides(kernel: tuple[int, int], dilation: int) -> tuple[int, int]:
+    """Padding that keeps the image's size."""
+    return dilation * (kernel[0] // 2), dilation * (kernel[1] // 2)
+
+
 class WidthNorm(nn.BatchNorm2d):
     """Batch norm over the last axis, as Keras 2.0 trained the published CsiNet: ``axis=-1`` on channels-first images."""
 
@@ -88,13 +129,15 @@ def leaky() -> nn.LeakyReLU:
 
 
 def settle(network: nn.Module) -> None:
-    """Make an evaluated network faster, in place: fold batch norms into the convolutions before them, fix binarised weights."""
+    """Make an evaluated network faster, in place: fold batch norms and separable convolutions into single ones, fix binarised weights."""
     for module in list(network.modules()):
         if isinstance(module, ConvNorm) and isinstance(module.conv, nn.Conv2d) and isinstance(module.bn, nn.BatchNorm2d):
             module.conv = nn.utils.fusion.fuse_conv_bn_eval(module.conv, module.bn)
             module.bn = nn.Identity()
         for name, child in module.named_children():
-            if isinstance(child, BinaryLinear):
+            if isinstance(child, Separable):
+                setattr(module, name, child.merged())
+            elif isinstance(child, BinaryLinear):
                 fixed = nn.Linear(child.in_features, child.out_features)
                 fixed.load_state_dict({"weight": child.binary_weight(), "bias": child.bias})
                 setattr(module, name, fixed)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from csisim.errors import CsisimError
 from csisim.feedback.nets.base import Autoencoder, NetConfig, NeuralCodec
-from csisim.feedback.nets.blocks import Image, pass_through, put_rows
+from csisim.feedback.nets.blocks import Image, Separable, pass_through, put_rows
 
 DILATIONS = (1, 2, 3)
 DECODER_CHANNELS = 80
@@ -92,12 +92,7 @@ class Dilated(nn.Sequential):
     """A 3 x 1 and a 1 x 3 convolution of one dilation through ``channels``, batch norm and PReLU."""
 
     def __init__(self, channels: int, dilation: int, *, transposed: bool = False) -> None:
-        kernels = ((1, 3), (3, 1)) if transposed else ((3, 1), (1, 3))
-        convs = [
-            nn.Conv2d(i, o, kernel, padding=(dilation * (kernel[0] // 2), dilation * (kernel[1] // 2)), dilation=dilation, bias=False)
-            for (i, o), kernel in zip([(2, channels), (channels, 2)], kernels, strict=True)
-        ]
-        super().__init__(*convs, nn.BatchNorm2d(2), nn.PReLU(2))
+        super().__init__(Separable(2, channels, 2, (1, 3) if transposed else (3, 1), dilation), nn.BatchNorm2d(2), nn.PReLU(2))
 
 
 class Block(nn.Module):
@@ -113,7 +108,7 @@ class Block(nn.Module):
         self.injection = injection
         self.activation = nn.PReLU(2, init=1.0)
         for branch in branches:
-            nn.init.zeros_(branch[-1][2].weight)  # type: ignore[index]  # the last module's batch norm
+            nn.init.zeros_(branch[-1][1].weight)  # type: ignore[index]  # the last module's batch norm
 
     def forward(self, state: Tensor, injected: Tensor) -> Tensor:
         """The next state."""

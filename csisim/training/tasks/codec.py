@@ -71,7 +71,7 @@ class Codec:
             raise CsisimError("codec: images of traces have delays and angles, so domain must be delay_angle")
         if config.precision == "mixed" and self.codec.scaling == "published":
             raise CsisimError("codec: bfloat16 has no digits for images of 0.02 around 0.5; precision mixed needs scaling unit")
-        self.config, self.start = config, dict(start)
+        self.config = config
         self.offset = np.float32(0.5 if self.codec.scaling == "published" else 0.0)
         self.train, self.validation = self._images(seed)
         self.shape = self.train.shape[2:]
@@ -80,6 +80,7 @@ class Codec:
             raise CsisimError(f"codec: a code of {self.length} numbers has no linear one beside it; an even length has")
         self.components = self._components()
         self.network, linear = self._network(seed)
+        self.start = self._started(start)
         self.lengths = list(self.network.lengths) or [self.length]
         self.quantisers = self._quantisers(fitted=linear or bool(start))
 
@@ -210,6 +211,16 @@ class Codec:
             raise CsisimError(f"codec: linear_start needs {self.length // 2} drops for a code of {self.length}, not {len(self.train)}")
         images = torch.from_numpy(self.train[:CALIBRATION_IMAGES])
         return network, possible and network.start_from(as_real(self.components), images)
+
+    def _started(self, start: Mapping[str, np.ndarray]) -> Parameters:
+        """Parameters to go on from, without the calibration codes beside them in a file."""
+        from csisim.feedback.nets.base import CALIBRATION, arrays
+
+        known = {name: value for name, value in start.items() if name != _slashed(CALIBRATION)}
+        own = {_slashed(name): value.shape for name, value in arrays(self.network, 0, 0).items()}
+        if known and {name: value.shape for name, value in known.items()} != own:
+            raise CsisimError(f"start: these are not the weights of this {self.codec.kind}, or of another size")
+        return known
 
     def _quantisers(self, *, fitted: bool) -> dict[int, CodeQuantiser]:
         """Quantisers that training passes, by the length of the code; tables are fitted to the codes that it begins with."""
