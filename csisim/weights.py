@@ -26,6 +26,8 @@ Template = Callable[[Mapping[str, int]], Mapping[str, np.ndarray]]
 
 #: weights that come with the package
 SHIPPED = Path(__file__).parent / "data" / "weights"
+#: Raised by hand whenever the same recipe would lead to other weights than before: what lies in the cache is then not taken for new.
+TRAINING_VERSION = 1
 #: keys of a file's metadata: the header, and the checksum of the parameters (files of older versions have none)
 _KEY, _CHECKSUM = "csisim", "sha256"
 
@@ -61,6 +63,8 @@ class Header:
         ``untrained``, ``trained``, ``reference`` (numbers) and ``unit``, on the validation set.
     version : str
         Of csisim.
+    training_version : int
+        :data:`TRAINING_VERSION` of who wrote it; 0 in files from before there was one.
     """
 
     component: str
@@ -72,6 +76,7 @@ class Header:
     seed: int
     score: dict[str, Any]
     version: str = field(default=__version__)
+    training_version: int = field(default_factory=lambda: TRAINING_VERSION)
 
 
 @dataclass(frozen=True)
@@ -261,7 +266,7 @@ def read(path: str | Path) -> tuple[Header, Parameters]:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        told = json.loads(metadata[_KEY])
+        told = {"training_version": 0} | json.loads(metadata[_KEY])
         header = Header(**{item.name: told[item.name] for item in fields(Header)})
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such file of weights") from error
@@ -292,7 +297,7 @@ def load(path: str | Path, need: Need, template: Template) -> Parameters:
     Raises
     ------
     WeightsError
-        If the file is damaged or does not fit.
+        If the file is damaged, does not fit, or is from another version of csisim.
     """
     header, parameters = read(path)
     complaint = need.complaint(header)
@@ -300,10 +305,12 @@ def load(path: str | Path, need: Need, template: Template) -> Parameters:
         raise WeightsError(f"{path}: these weights do not fit: {complaint}")
     wanted = template(header.dims)
     if set(wanted) != set(parameters):
-        raise WeightsError(f"{path}: damaged: its parameters are {', '.join(sorted(parameters))}, not {', '.join(sorted(wanted))}")
+        there = f"its parameters are {', '.join(sorted(parameters))}, not {', '.join(sorted(wanted))}"
+        raise WeightsError(f"{path}: made by another version of csisim: {there}")
     for name, value in parameters.items():
         if value.shape != np.shape(wanted[name]):
-            raise WeightsError(f"{path}: damaged: {name} has shape {value.shape}, not {np.shape(wanted[name])}")
+            there = f"{name} has shape {value.shape}, not {np.shape(wanted[name])}"
+            raise WeightsError(f"{path}: made by another version of csisim: {there}")
     return parameters
 
 
@@ -312,14 +319,17 @@ def find(need: Need, family: str | None = None) -> Path | None:
 
     Shipped ones come first, whatever has been trained on this machine: a scenario gives the same numbers everywhere, and other
     weights are named in it. Then the nearest SNR, then those of the ``family`` asked for (parameters that were trained behind the
-    same phases belong together, ``recipe["family"]`` in the header), then those for the fewest users.
+    same phases belong together, ``recipe["family"]`` in the header), then those for the fewest users, then the first by name. What was
+    trained here by another :data:`TRAINING_VERSION` is passed over.
     """
     fitting = []
     for order, path in enumerate(_candidates()):
         try:
             header = read_header(path)
         except WeightsError:
-            continue  # somebody else's file in the cache, or one from another version
+            continue  # somebody else's file in the cache
+        if path.parent != SHIPPED and header.training_version != TRAINING_VERSION:
+            continue
         if need.complaint(header) is None:
             distance = 0.0 if need.snr_db is None else abs(header.snr_db - need.snr_db)
             stranger = family is not None and header.recipe.get("family") != family

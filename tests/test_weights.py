@@ -90,9 +90,9 @@ def test_weights_are_files_by_their_suffix(name):
 
 
 def test_parameters_of_other_names_or_shapes_are_refused(file):
-    with pytest.raises(WeightsError, match="shape"):
+    with pytest.raises(WeightsError, match="another version of csisim: mu has shape"):
         weights.load(file, NEED, lambda dims: parameters(dims) | {"mu": np.ones(3, np.float32)})
-    with pytest.raises(WeightsError, match="parameters"):
+    with pytest.raises(WeightsError, match="another version of csisim: its parameters are T, mu, not T"):
         weights.load(file, NEED, lambda dims: {"T": parameters(dims)["T"]})
     broken = parameters(HEADER.dims) | {"mu": np.array([1, np.nan], np.float32)}
     weights.write(file, broken, HEADER)
@@ -113,3 +113,18 @@ def test_what_is_shipped_comes_before_what_was_trained_here(file, tmp_path, monk
     shipped.mkdir()
     far = weights.write(shipped / "far.safetensors", weights.load(file, NEED, parameters), replace(weights.read_header(file), snr_db=30.0))
     assert weights.find(NEED) == far
+
+
+def test_what_another_version_has_trained_here_is_passed_over_and_what_it_ships_is_not(file, tmp_path, monkeypatch):
+    for version in (0, weights.TRAINING_VERSION + 1):
+        weights.write(file, parameters(HEADER.dims), replace(HEADER, training_version=version))
+        assert weights.find(NEED) is None
+        assert weights.load(file, NEED, parameters)  # whoever names it has it
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    monkeypatch.setenv("CSISIM_CACHE", str(tmp_path / "empty"))
+    assert weights.find(NEED) == file
+
+
+def test_shipped_files_are_from_before_there_was_a_number(file):
+    assert weights.read_header(file).training_version == weights.TRAINING_VERSION
+    assert weights.read_header(next(weights.SHIPPED.glob("*.safetensors"))).training_version == 0

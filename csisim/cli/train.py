@@ -38,7 +38,8 @@ def train(
 ) -> None:
     """Train RECIPE: a packaged recipe by its name, a recipe file, or a scenario whose learned components lack weights.
 
-    The best iterate on a validation set is kept, and never less than the untrained network. A training that was interrupted goes on
+    The best iterate on a validation set is kept, and never less than the untrained network; with --budget, also never less than what
+    the same recipe has led to before. A training that was interrupted goes on
     where it was when the same command is given again. The paths of the weights go to standard output.
 
     Exit status: 0 done, 2 the recipe is not valid, 130 interrupted.
@@ -53,7 +54,8 @@ def train(
     for one in recipes:
         with one_thread_per_process():
             share = None if budget is None else budget / len(recipes)
-            paths = run_recipe(one, output, device=device, budget_s=share, told=None if quiet else tell)
+            told, say = (None, None) if quiet else (tell, lambda line: click.echo(line, err=True))
+            paths = run_recipe(one, output, device=device, budget_s=share, told=told, say=say)
         by_recipes += paths
     for path in by_recipes:
         click.echo(f"{path}  {scores(path)}" if not quiet else str(path))

@@ -13,7 +13,7 @@ from csisim.papers.precoding import Size
 from csisim.runner.effort import available_cores
 from csisim.runner.networks import side_by_side
 from csisim.training.recipe import Recipe, made_by
-from csisim.weights import Header, cache_folder, read_header
+from csisim.weights import Header, WeightsError, cache_folder, read_header
 
 #: row -> fields of ``digital`` that make it
 KINDS: dict[str, dict[str, Any]] = {
@@ -69,12 +69,12 @@ class Net:
 
 def header(net: Net, effort: Effort, seed: int) -> Header:
     """What a trained network's file says; ``recipe["history"]`` has its validation scores."""
-    return read_header(made_by(recipe(net, effort, seed), _folder())[0])
+    return read_header(_file(net, effort, seed))
 
 
 def designer(net: Net, effort: Effort) -> dict[str, Any]:
     """The settings of a digital designer with the weights of the seed that is best on the validation set, the same for all seeds."""
-    files = [made_by(recipe(net, effort, seed), _folder())[0] for seed in range(net.seeds())]
+    files = [_file(net, effort, seed) for seed in range(net.seeds())]
     return net.digital | {"weights": str(max(files, key=lambda path: float(read_header(path).score["trained"])))}
 
 
@@ -104,6 +104,13 @@ def train(nets: Sequence[Net], conditions: Conditions, seeds: int | None = None)
         return {digest: one for digest, one in recipes.items() if not made_by(one, _folder())}
 
     side_by_side(ready, _folder(), min(conditions.jobs or available_cores(), len(recipes)), ended=ended)
+
+
+def _file(net: Net, effort: Effort, seed: int) -> Path:
+    files = made_by(recipe(net, effort, seed), _folder())
+    if not files:
+        raise WeightsError(f"{net.label()}, seed {seed}: its weights are not in {_folder()}")
+    return files[-1]
 
 
 def _folder() -> Path:

@@ -9,6 +9,14 @@ from csisim.papers.networks import loaded, trained
 
 SHARE, RATE = "% of RLS-SSCA", "nat/s/Hz"
 BLACK_BOX = "black boxes are trained for four users and 16 RF chains"
+LINEAR = (
+    "WMMSE-7, from singular vectors, RZF and ZF at equal pilots work on the estimates of RLS with the networks' pilots, behind the "
+    "phases of stage one."
+)
+SHORTCUT = (
+    "The black box is not quite the paper's: beside its layers a linear map goes from inputs to outputs, and it copies SCA before it "
+    "learns the rate."
+)
 _SNR = (-10.0, -5.0, 0.0, 5.0, 10.0, 15.0, 20.0)
 _ALL = ("all",)  #: one line for a whole curve of which nothing is printed and nothing run
 
@@ -16,6 +24,17 @@ _ALL = ("all",)  #: one line for a whole curve of which nothing is printed and n
 def along(scenario: str, axis: str, at: tuple[float | None, ...], *schemes: str) -> list[Of]:
     """Schemes of a scenario along one of its axes."""
     return [Of(f"kang2022_{scenario}", scheme, axis, at) for scheme in schemes]
+
+
+def linear(
+    scenario: str, axis: str, at: tuple[float | None, ...], over: Of | None = None, columns: tuple[str, ...] = ()
+) -> list[tuple[Row, Of]]:
+    """Rows of WMMSE-7, RZF and ZF on the networks' pilots and behind their phases, in nats or as shares of RLS-SSCA."""
+    found = zip(("WMMSE-7", "RZF", "ZF"), along(scenario, axis, at, "rls_wmmse7", "rls_rzf", "rls_zf"), strict=True)
+    return [
+        (Row(f"{name}, equal pilots", RATE if over is None else SHARE, columns=columns), of.nats() if over is None else of.share(over))
+        for name, of in found
+    ]
 
 
 def labels(pattern: str, values: Iterable[float]) -> tuple[str, ...]:
@@ -50,8 +69,9 @@ def _fig10() -> Table:
         (Row("joint", RATE), joint.nats()),
         (Row("HBDUN", RATE), hbdun.nats()),
         (Row("black box", RATE), black_box.nats()),
+        *linear("fig10_networks", "snr_db", _SNR),
         (Row("perfect CSI", RATE), perfect.nats()),
-        note="RLS with 90 pilot symbols, networks with 16, trained at 10 dB for all.",
+        note=f"RLS with 90 pilot symbols, networks with 16, trained at 10 dB for all. {LINEAR} {SHORTCUT}",
     )
 
 
@@ -67,8 +87,9 @@ def _fig11() -> Table:
         (Row("joint", RATE), joint.nats()),
         (Row("HBDUN", RATE), hbdun.nats()),
         (Row("black box", RATE, columns=_ALL, skipped=BLACK_BOX), None),
+        *linear("fig11_networks", "num_rf", chains),
         (Row("perfect CSI", RATE), perfect.nats()),
-        note="RLS with 90 pilot symbols, networks with as many as there are RF chains.",
+        note=f"RLS with 90 pilot symbols, networks with as many as there are RF chains. {LINEAR}",
         quick={"kang2022_fig11_networks": {"num_rf": (8.0, 16.0)}},
     )
 
@@ -83,7 +104,8 @@ def _fig12() -> Table:
         (Row("joint", RATE), joint.nats()),
         (Row("joint, share", "% of continuous"), joint.share(smooth_joint)),
         (Row("HBDUN, share", "% of continuous"), hbdun.share(smooth_hbdun)),
-        note="That 8 bits are needed does not show: the channel behind rounded phases is estimated anew, and 3 to 4 bits do.",
+        *linear("fig12", "phase_bits", bits),
+        note=f"That 8 bits are needed does not show: the channel behind rounded phases is estimated anew, and 3 to 4 bits do. {LINEAR}",
     )
 
 
@@ -98,7 +120,9 @@ def _fig13() -> Table:
         (Row("one stage", RATE), one_stage.nats()),
         (Row("black box", RATE), black_box.nats()),
         (Row("one stage, share", "% of two stages"), one_stage.share(joint)),
-        note="RLS with 90 pilot symbols, networks with 16; quick: one stage of 300 steps, which takes as long as the two of 550 together.",
+        *linear("fig10_networks", "snr_db", _SNR),
+        note="RLS with 90 pilot symbols, networks with 16; quick: one stage of 300 steps, which takes as long as the two of 550 together. "
+        f"{LINEAR} {SHORTCUT}",
     )
 
 
@@ -113,11 +137,13 @@ def _fig14() -> Table:
         (Row("joint", RATE), joint.nats()),
         (Row("joint (mismatch)", RATE), mismatch.nats()),
         (Row("mismatch, share", "% of joint"), mismatch.share(joint)),
+        *linear("networks", "num_users", users),
         (Row("joint, K = 4", RATE, columns=lengths), own.nats()),
         (Row("joint (mismatch), K = 4", RATE, columns=lengths), longer.nats()),
         (Row("mismatch, share, K = 4", "% of joint", columns=lengths), longer.share(own)),
         note="Own networks are trained by the quick recipes. The one for six users is the shipped one, which has been trained longer and "
-        "for one to six users in turn: no gap. That for 26 pilot symbols needs all of them: the paper's tiny gap does not show.",
+        "for one to six users in turn: no gap. That for 26 pilot symbols needs all of them: the paper's tiny gap does not show. "
+        f"{LINEAR}",
         quick={"kang2022_networks": {"num_users": (1.0, 2.0, 4.0, 6.0)}, "kang2022_fig14b": {"length": (22.0, 26.0)}},
     )
 

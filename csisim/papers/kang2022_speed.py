@@ -47,7 +47,7 @@ class Times:
 
 
 def operations(num_rf: int, users: int) -> dict[str, Measured]:
-    """What (34) to (38) count, in millions; of the black boxes the layers that they have here (one precoder for all users)."""
+    """What (34) to (38) count, in millions; of the black boxes the layers that they have here (one precoder, for all users)."""
     square, served = num_rf**2, users * _STREAMS
     both = served**2 * square * _RX + served * square * _RX
     rls = _RLS_SYMBOLS * users * square + _ITERATIONS * (served * num_rf**3 + both)

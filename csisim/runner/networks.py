@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from csisim.errors import CsisimError
+from csisim.records.identity import canonical_json
 from csisim.runner.interrupts import ctrl_c_waits, end_with_the_parent
 from csisim.runner.work import one_thread_per_process
 from csisim.training.native import due, folder, orders, with_networks
@@ -51,7 +53,8 @@ def train_networks(loaded: "Loaded", jobs: int, say: Callable[[str], None] | Non
         if say is not None:
             say(f"training {labels[digest]}")
 
-    side_by_side(ready, folder(), jobs, device, begun)
+    lacking = {canonical_json([str(order.path), order.fields]) for one in wanted for order in one.chain() if not order.files()}
+    side_by_side(ready, folder(), min(jobs, max(len(lacking), 1)), device, begun)  # no worker without a training
     return replace(loaded, cells=[replace(cell, scenario=with_networks(cell.scenario, seed)) for cell in loaded.cells])
 
 
@@ -81,11 +84,19 @@ def side_by_side(
         Where torch computes.
     begun, ended : callable, optional
         Are told the digest of every training that is taken up, or has ended.
+
+    Raises
+    ------
+    CsisimError
+        If a training has ended and its weights are not there.
     """
     running: dict[str, Future] = {}
+    over: set[str] = set()
     with one_thread_per_process(), _starter(jobs, into, device) as start:
         while (todo := ready()) or running:
             for digest, recipe in todo.items():
+                if digest in over:  # it would be trained for ever
+                    raise CsisimError(f"training {digest} has ended, but its weights are not in {into}")
                 if digest not in running:
                     begun(digest)
                     running[digest] = start(recipe)
@@ -94,6 +105,7 @@ def side_by_side(
             wait(running.values(), return_when=FIRST_COMPLETED)
             for digest in [digest for digest, future in running.items() if future.done()]:
                 running.pop(digest).result()
+                over.add(digest)
                 ended(digest)
 
 

@@ -79,7 +79,8 @@ class Scenario(Physics):
     description: str = Field("", description="free text")
     extends: str | None = Field(None, description="another scenario file whose fields this one inherits (one level)")
     replicas: int = Field(1, ge=1, le=10_000, description="further batches of drops with other seeds")
-    training_effort: float = Field(1.0, gt=0, description="factor on the steps of the trainings by recipes that `weights` names")
+    # not in a record's key, as the fields around it: what it leads to is in there by the content of the weights
+    training_effort: float = Field(1.0, gt=0, le=1000, description="factor on the steps of the trainings by recipes that `weights` names")
     sweep: Sweep | None = Field(None, description="fields by dotted path, schemes by their name: schemes.<name>.<field>")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="what the means of a cell are taken over")
     log: Literal["slot", "frame"] = Field("slot", description="rows of the records: every slot, or means over frames")

@@ -255,9 +255,7 @@ def _named(base: Node, form: str, axes: Axes, problems: list[Problem]) -> dict[s
             continue
         name = str(path[-1])
         if path[0] in NOT_SWEPT or (path[0] == "schemes" and name == "name"):
-            problems.append(
-                Problem(place, f"{path[0] if path[0] in NOT_SWEPT else dotted} cannot be swept: it changes no number of a cell")
-            )
+            problems.append(Problem(place, f"{path[0] if path[0] in NOT_SWEPT else dotted} cannot be swept: it is one for the whole file"))
         elif name in RESERVED:
             problems.append(Problem(place, f"an axis cannot be called {name}: results have a column of that name"))
         elif name in found:

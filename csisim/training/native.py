@@ -31,7 +31,8 @@ class NativeRecipe(Settings):
     description: str = Field("", description="free text")
     seed: int = Field(Recipe.model_fields["seed"].default, ge=0, lt=2**60, description="seed of phases and training data")
     link: dict[Literal["system", "channel", "pilots", "estimator", "digital", "samples"], Any] = Field(
-        default_factory=dict, description="what it fixes of a scenario's link, and how many channels training knows of it"
+        default_factory=dict,
+        description="what it fixes of a scenario's link, and how many channels training knows of it, in all stages that draw any",
     )
     start: list[str] = Field(
         default_factory=list, description="recipes whose networks it goes on from: by name, or YAML files relative to this one"
@@ -213,8 +214,12 @@ class _Link:
 
 def _merged(base: Mapping[Any, Any], over: Mapping[Any, Any]) -> dict[str, Any]:
     """Nested mappings, ``over`` where both say something."""
-    both = {name: _merged(base[name], over[name]) for name in base.keys() & over.keys() if isinstance(over[name], Mapping)}
+    both = {name: _merged(base[name], over[name]) for name in base.keys() & over.keys() if _nested(base[name], over[name])}
     return {**base, **over, **both}
+
+
+def _nested(*values: Any) -> bool:
+    return all(isinstance(value, Mapping) for value in values)
 
 
 def _task(name: str) -> Any:

@@ -5,6 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -43,8 +44,6 @@ TASKS = {
     "codec": "csisim.training.tasks.codec:Codec",
 }
 PACKAGED = Path(__file__).parent / "recipes"
-#: Raised whenever the same recipe would lead to other weights than before: what lies in the cache is then not taken for new.
-TRAINING_VERSION = 1
 
 #: told while training: the stage's number and name, and its progress
 Told = Callable[[int, str, Progress], None]
@@ -83,7 +82,7 @@ class Recipe(Settings):
             {"schedule": stage.schedule.model_dump(mode="json"), **self._config(self._kind(index), index).model_dump(mode="json")}
             for index, stage in enumerate(self.stages)
         ]
-        text = json.dumps({"version": TRAINING_VERSION, "seed": self.seed, "stages": stages}, sort_keys=True)
+        text = json.dumps({"version": weights.TRAINING_VERSION, "seed": self.seed, "stages": stages}, sort_keys=True)
         content = hashlib.sha256(text.encode())
         for path in self.start_files:
             content.update(Path(path).read_bytes())
@@ -234,12 +233,19 @@ def _give(document: Any, path: list[str], value: Any, given: str) -> None:
 
 
 def run_recipe(
-    recipe: Recipe, folder: str | Path | None = None, *, device: str = "cpu", budget_s: float | None = None, told: Told | None = None
+    recipe: Recipe,
+    folder: str | Path | None = None,
+    *,
+    device: str = "cpu",
+    budget_s: float | None = None,
+    told: Told | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Train all stages and write the weights of every component that was trained, in the cache if no folder is named.
 
-    What is finished or half finished is kept until the end: the same call resumes a training that was killed. A budget is for all of
-    it, and what a stage leaves of its share goes to those after it.
+    What is finished or half finished is kept until the end: the same call resumes a training that was killed. Weights are written
+    when the last stage has ended. A budget is for all of it, and what a stage leaves of its share goes to those after it; weights of
+    the same recipe that are there and score higher than what it led to are left as they are, and ``say`` is told so.
 
     Returns
     -------
@@ -247,9 +253,10 @@ def run_recipe(
     """
     began = time.perf_counter()
     recipe.check()
-    unfinished = _unfinished(recipe)
+    into, unfinished = Path(folder or cache_folder()), cache_folder() / "unfinished" / recipe.digest
     known = recipe.learned_before()
-    written: dict[str, Path] = {}
+    made: dict[Path, tuple[Product, Header]] = {}
+    score: dict[str, Any] = {}
     for index, stage in enumerate(recipe.stages):
         task = recipe.task(index, known)
         share = stage.schedule.steps / sum(later.schedule.steps for later in recipe.stages[index:])
@@ -260,24 +267,33 @@ def run_recipe(
         if hasattr(task, "reference"):
             score |= {"reference": round(float(task.reference(known)), 4), "reference_is": task.reference_is}
         for product in task.products(known):
-            header = _header(recipe, index, product, result, score, family(known))
-            path = Path(folder or cache_folder()) / file_name(product, recipe)
-            written[path.name] = weights.write(path, product.parameters, header)
+            made[into / file_name(product, recipe)] = product, _header(recipe, index, product, result, score, family(known))
+    paths = [] if budget_s is None else _better(made_by(recipe, into), score["trained"], say)
+    if not paths:
+        for path, (product, header) in made.items():
+            weights.write(path, product.parameters, replace(header, recipe=header.recipe | {"files": len(made)}))
+        paths = list(made)
     shutil.rmtree(unfinished, ignore_errors=True)
-    return list(written.values())
+    return paths
+
+
+def _better(there: list[Path], score: float, say: Callable[[str], None] | None) -> list[Path]:
+    """Weights of a recipe that are there, if they score higher on the validation set than what was trained now; all or none."""
+    before = weights.read_header(there[-1]).score["trained"] if there else score
+    if before <= score:
+        return []
+    if say is not None:
+        say(f"this training ends at {score:g}, the weights of this recipe that are there have {before:g}: they are left as they are")
+    return there
 
 
 def made_by(recipe: Recipe, folder: Path) -> list[Path]:
     """Weights in a folder from all stages of a recipe, the last stage's last; none as long as they are not all there."""
-    if _unfinished(recipe).exists():
-        return []
-    found = [(len(weights.read_header(path).recipe["stages"]), path) for path in folder.glob(f"*-{recipe.digest[:8]}.safetensors")]
-    return [path for _, path in sorted(found)] if max(found, default=(0,))[0] == len(recipe.stages) else []
-
-
-def _unfinished(recipe: Recipe) -> Path:
-    """Where the stages that have ended and the one that runs are kept until the last one has ended."""
-    return cache_folder() / "unfinished" / recipe.digest
+    found = [(weights.read_header(path).recipe, path) for path in folder.glob(f"*-{recipe.digest[:8]}.safetensors")]
+    found.sort(key=lambda item: (len(item[0]["stages"]), item[1]))
+    # a file from before headers told how many there are leaves it at that
+    whole = found and len(found[-1][0]["stages"]) == len(recipe.stages) and len(found) == found[-1][0].get("files", len(found))
+    return [path for _, path in found] if whole else []
 
 
 #: family of what was trained behind phases that every drop had of its own

@@ -16,7 +16,8 @@ from csisim.papers.hu2021_studies import Curves, Deciles, Varied
 from csisim.papers.hu2021_times import RATIO, Times
 from csisim.papers.precoding import Rates, Size, rate_table
 from csisim.papers.show import draw
-from csisim.weights import read, read_header
+from csisim.training.recipe import run_recipe
+from csisim.weights import WeightsError, read, read_header
 
 CONDITIONS = Conditions("quick", lambda _: None, Path(), Path())
 
@@ -144,11 +145,19 @@ def test_networks_are_trained_once_and_the_number_of_processes_changes_nothing(s
 
 
 def test_a_black_box_whose_training_was_killed_between_its_stages_is_trained_on(short, tmp_path):
-    net, told = Net("black box", Size(8, 1)), []
+    net, told, into = Net("black box", Size(8, 1)), [], tmp_path / "cache" / "hu2021"
+
+    def die(index, task, progress):
+        if index == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(recipe(net, "quick"), into, told=die)
+    with pytest.raises(WeightsError, match=r"black box for \(8,1\), seed 0: its weights are not in"):
+        designer(net, "quick")
     train([net], Conditions("quick", told.append, tmp_path, tmp_path, jobs=1))
-    (tmp_path / "cache" / "unfinished" / recipe(net, "quick").digest).mkdir(parents=True)  # the first stage's file is written by then
-    train([net], Conditions("quick", told.append, tmp_path, tmp_path, jobs=1))
-    assert told == ["training 1 networks", "trained black box for (8,1), seed 0 (1 of 1)"] * 2
+    assert told == ["training 1 networks", "trained black box for (8,1), seed 0 (1 of 1)"]
+    assert [stage["task"] for stage in header(net, "quick", 0).recipe["stages"]] == ["cnn_supervised", "cnn"]
 
 
 def test_studies_measure_every_column_of_their_rows(short, tmp_path):

@@ -94,6 +94,8 @@ def test_a_required_field_may_come_from_the_sweep_alone(load):
         (sweep("grid", name="[a]"), "12:5: sweep.grid.name: name cannot be swept"),
         (sweep("grid", schemes__on__name="[a]"), "12:5: sweep.grid.schemes.on.name: schemes.on.name cannot be swept"),
         (sweep("grid", plots__0__x="[a]"), "12:5: sweep.grid.plots.0.x: plots cannot be swept"),
+        (sweep("grid", training_effort="[1, 2]"), "12:5: sweep.grid.training_effort: training_effort cannot be swept: it is one"),
+        (("schemes:\n", "training_effort: 1.0e+30\nschemes:\n"), "10:1: training_effort: should be less than or equal to 1000"),
         (sweep("gird", system__snr_db="[1]"), "11:3: sweep.gird: unknown field (did you mean 'grid'?); allowed: grid, zip, one_at_a_time"),
         (sweep("grid", a__snr_db="[1]", system__snr_db="[1]"), "13:5: sweep.grid.system.snr_db: a.snr_db and system.snr_db would both be"),
         (sweep("grid", a__cell="[1]"), "12:5: sweep.grid.a.cell: an axis cannot be called cell"),

@@ -12,6 +12,7 @@ from csisim import weights
 from csisim.cli import main
 from csisim.engine.cell import run_cell
 from csisim.errors import CsisimError
+from csisim.runner import networks
 from csisim.runner.networks import train_networks
 from csisim.runner.plan import make_plan
 from csisim.runner.sweep import run_sweep
@@ -112,13 +113,13 @@ def test_a_training_that_was_killed_between_two_stages_is_not_done(tmp_path, cac
     train_networks(loaded, 1)
     (order, *_) = orders(loaded.cells[0].scenario).values()
     assert len(order.files()) == 3
-    (cache / "unfinished" / order.recipe().digest).mkdir()  # the last stage's files are written one after the other
-    assert not order.files()
-    (cache / "unfinished" / order.recipe().digest).rmdir()
-    for path in (cache / "native").glob("*-joint-*"):
-        path.unlink()
-    assert not order.files()
-    assert len(due([order])) == 1
+    for path in order.files():
+        content = path.read_bytes()
+        path.unlink()  # they are written one after the other
+        assert not order.files()
+        assert len(due([order])) == 1
+        path.write_bytes(content)
+    assert len(order.files()) == 3
 
 
 def test_transfer_goes_on_from_networks_of_other_statistics(tmp_path):
@@ -261,6 +262,10 @@ SCHEDULE = {"steps": 2}
         ({"stages": [stage("hybrid")], "start": ["magic"]}, "magic.yaml: not a recipe \\(.*No such file"),
         ({"stages": [stage("hybrid")], "link": {"sytem": {"snr_db": 3.0}}}, "link.sytem: Input should be 'system'"),
         ({"stages": [stage("hybrid")], "link": {"system": {"snr": 3.0}}}, "stages.0 \\(hybrid\\): system.snr: Extra inputs"),
+        ({"stages": [stage("hybrid")], "link": {"system": 5}}, "stages.0 \\(hybrid\\): system: Input should be a valid dict"),
+        ({"stages": [stage("hybrid")], "link": {"channel": {"num_clusters": {"a": 1}}}}, "num_clusters: Input should be a valid integer"),
+        ({"stages": [stage("hybrid")], "link": {"samples": "many"}}, "stages.0 \\(hybrid\\): samples: Input should be a valid integer"),
+        ({"stages": [stage("hybrid")], "link": {"samples": {"a": 1}}}, "stages.0 \\(hybrid\\): samples: Input should be a valid integer"),
     ],
 )
 def test_a_wrong_recipe_is_refused_before_anything_runs(tmp_path, recipe, said):
@@ -268,6 +273,29 @@ def test_a_wrong_recipe_is_refused_before_anything_runs(tmp_path, recipe, said):
     place = r"schemes.net.digital.weights: \S*/"
     with pytest.raises(CsisimError, match=f"{place}(own.yaml: )?.*{said}"):
         scenario(tmp_path, weights=str(tmp_path / "own.yaml"))
+
+
+def test_who_goes_on_from_a_recipe_may_replace_what_is_no_mapping_there(tmp_path):
+    (tmp_path / "first.yaml").write_text(yaml.safe_dump({"stages": [stage("hybrid")], "link": {"system": 5}}))
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"start": ["first.yaml"], "link": {"system": {"snr_db": 3.0}}}))
+    (cell,) = scenario(tmp_path, weights=str(tmp_path / "own.yaml"), training="separate", estimator="ls").cells
+    assert {order.fields["link"]["system"]["snr_db"] for order in orders(cell.scenario).values()} == {3.0}
+
+
+def test_a_training_whose_weights_do_not_appear_is_not_begun_again(tmp_path, monkeypatch):
+    loaded, begun = scenario(tmp_path, weights="phases", training="separate", estimator="ls"), []
+    monkeypatch.setattr(networks, "run_recipe", lambda recipe, *_, **__: begun.append(recipe.digest))
+    with pytest.raises(CsisimError, match=r"has ended, but its weights are not in .*native"):
+        train_networks(loaded, 1)
+    assert len(begun) == 1
+
+
+def test_a_training_alone_needs_no_workers(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(networks, "side_by_side", lambda ready, into, jobs, *_: asked.append((jobs, len(ready()))))
+    train_networks(scenario(tmp_path, weights="phases", training="separate", estimator="ls"), 8)
+    train_networks(scenario(tmp_path, {"system.num_users": [1, 2]}), 8)  # phases and a pair each
+    assert asked == [(1, 1), (4, 2)]
 
 
 def test_a_stage_without_a_schedule_has_the_usual_one(tmp_path):

@@ -10,10 +10,11 @@ from csisim.errors import CsisimError
 from csisim.registry import build, configure
 from csisim.training.base import part
 from csisim.training.data import LinkSettings, circumstances
-from csisim.training.recipe import PACKAGED, Recipe, read_recipe, run_recipe
+from csisim.training.recipe import PACKAGED, Recipe, made_by, read_recipe, run_recipe
 
 SYSTEM = {"num_tx": 16, "num_rf": 4, "num_rx": 8, "num_rx_rf": 2, "num_users": 2, "num_streams": 2, "snr_db": 10.0}
 IID = {"kind": "mmwave_clusters", "statistics": "iid_angles"}
+SMALL = {"kind": "fc_net", "hidden": 32}
 FIXED = {"kind": "mmwave_clusters", "statistics": "fixed_clusters"}
 
 
@@ -181,7 +182,6 @@ def test_a_digest_covers_what_the_recipe_leaves_to_defaults_and_the_training_its
 
     first = digest()
     assert first == digest()
-    from csisim.training import recipe as module
     from csisim.training.tasks import hybrid
 
     class Changed(hybrid.HybridConfig):
@@ -191,9 +191,65 @@ def test_a_digest_covers_what_the_recipe_leaves_to_defaults_and_the_training_its
         other.setattr(hybrid.Hybrid, "Config", Changed)
         assert digest() != first
     with monkeypatch.context() as other:
-        other.setattr(module, "TRAINING_VERSION", 0)
+        other.setattr(weights, "TRAINING_VERSION", 0)
         assert digest() != first
     assert recipe(stage("hybrid"), description="the same").digest == first
+
+
+def test_a_digest_covers_the_content_of_what_a_recipe_goes_on_from_and_not_its_path(tmp_path):
+    digests = []
+    for name, content in (("a", b"one"), ("b", b"one"), ("a", b"two")):
+        (tmp_path / name).write_bytes(content)
+        digests.append(recipe(stage("hybrid"), start=[str(tmp_path / name)]).digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_what_another_version_has_trained_is_not_found(tmp_path, cache, monkeypatch):
+    whole = recipe(stage("hybrid"))
+    need = whole.task(0, {}).config.digital.need(circumstances(whole._link.system, whole._link.channel, whole._link.pilots))
+    with monkeypatch.context() as older:
+        older.setattr(weights, "TRAINING_VERSION", 0)
+        (first, *_) = (path for path in run_recipe(whole) if path.name.startswith("digital"))
+        assert weights.find(need) == first
+    assert weights.find(need) is None
+    (second, *_) = (path for path in run_recipe(recipe(stage("hybrid"))) if path.name.startswith("digital"))
+    assert weights.find(need) == second != first
+
+
+def test_a_short_training_does_not_replace_a_long_one(tmp_path):
+    long, said = recipe(stage("fc_joint", 60, batch=32, estimator=SMALL, digital=SMALL)), []
+    first = {path: path.read_bytes() for path in run_recipe(long, tmp_path, say=said.append)}
+    assert not said
+    again = run_recipe(long, tmp_path, budget_s=1e-3, say=said.append)
+    assert {path: path.read_bytes() for path in again} == first
+    assert len(said) == 1
+    assert said[0].endswith("they are left as they are")
+    again[0].unlink()  # nothing is kept of a set that is not whole
+    run_recipe(long, tmp_path, budget_s=1e-3, say=said.append)
+    assert len(said) == 1
+    assert all(path.read_bytes() != content for path, content in first.items())
+    run_recipe(long, tmp_path)
+    assert {path: path.read_bytes() for path in first} == first
+
+
+def test_weights_are_there_when_all_of_them_are(tmp_path):
+    tried = recipe(stage("hybrid"), stage("separate"))
+
+    def die(index, task, progress):
+        if index == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(tried, tmp_path, told=die)
+    assert not list(tmp_path.glob("*.safetensors"))  # those of the first stage neither
+    paths = run_recipe(tried, tmp_path)
+    assert sorted(made_by(tried, tmp_path)) == sorted(paths)
+    assert weights.read_header(made_by(tried, tmp_path)[-1]).component == "estimator/cedun"
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(tried, tmp_path / "elsewhere", told=die)
+    assert made_by(tried, tmp_path)  # a training of the same in another folder takes nothing away
+    paths[0].unlink()
+    assert not made_by(tried, tmp_path)
 
 
 def test_what_is_wrong_with_a_recipe_is_told(tmp_path):

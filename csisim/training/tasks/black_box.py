@@ -1,6 +1,6 @@
 """The fully connected networks of Kang 2022, Sec. VII-A, behind frozen phases: one at a time, then both for the sum rate.
 
-The rate alone leaves the precoder where its output does not depend on the channel: there the gradient of what does depend on it is
+The rate alone leaves the precoder where its output does not depend on the channel: there the gradient of what is odd in the channel is
 zero on average, because a channel and its negative are as likely and have the same rates. So it may copy SCA first, as Hu's black box
 copies WMMSE (:mod:`csisim.training.tasks.cnn`).
 """
@@ -133,5 +133,8 @@ class BlackBox:
 
 
 def labels(channel: np.ndarray, system: System) -> np.ndarray:
-    """Precoders (B, K, T, n) of SCA from matched filters: unlike those from singular vectors they are smooth functions of the channel."""
+    """Precoders (B, K, T, n) of SCA from matched filters: unlike those from singular vectors they are smooth functions of the channel.
+
+    As long as there are as many streams as receive chains: with fewer, matched filters too are behind singular vectors.
+    """
     return sca(channel, system.noise_power, system.num_streams, system.power, iterations=5, start="mrt")
