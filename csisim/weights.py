@@ -28,7 +28,7 @@ Template = Callable[[Mapping[str, int]], Mapping[str, np.ndarray]]
 SHIPPED = Path(__file__).parent / "data" / "weights"
 #: Raised by hand whenever the same recipe would lead to other weights than before: what lies in the cache is then not taken for new.
 TRAINING_VERSION = 1
-#: keys of a file's metadata: the header, and the checksum of the parameters (files of older versions have none)
+#: key of a file's metadata for the header, and of the checksum of the parameters in there; older files have it beside the header, or none
 _KEY, _CHECKSUM = "csisim", "sha256"
 
 #: ``weights`` of a component that is meant to run as it is before any training
@@ -224,8 +224,8 @@ def write(path: str | Path, parameters: Mapping[str, np.ndarray], header: Header
     target.parent.mkdir(parents=True, exist_ok=True)
     arrays = {name: np.ascontiguousarray(value if value.dtype == np.float16 else _narrow(value)) for name, value in parameters.items()}
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    told = {_KEY: json.dumps(asdict(header), sort_keys=True), _CHECKSUM: _checksum(arrays)}
-    unfinished.write_bytes(save(arrays, metadata=told))
+    told = json.dumps(asdict(header) | {_CHECKSUM: _checksum(arrays)}, sort_keys=True)
+    unfinished.write_bytes(save(arrays, metadata={_KEY: told}))  # safetensors writes several keys in random order
     os.replace(unfinished, target)
     return target
 
@@ -274,7 +274,8 @@ def read(path: str | Path) -> tuple[Header, Parameters]:
         raise WeightsError(f"{path}: {error.strerror or error}") from error
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: not weights of csisim, or damaged ({error})") from error
-    if metadata.get(_CHECKSUM, _checksum(arrays)) != _checksum(arrays):
+    written = told.get(_CHECKSUM, metadata.get(_CHECKSUM))
+    if written is not None and written != _checksum(arrays):
         raise WeightsError(f"{path}: damaged: its parameters are not those that were written")
     parameters = {name: _narrow(value) for name, value in arrays.items()}
     for name, value in parameters.items():

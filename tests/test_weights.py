@@ -1,6 +1,7 @@
 """Weights are found by what they are for, and refused when they are for something else or damaged."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -128,3 +129,19 @@ def test_what_another_version_has_trained_here_is_passed_over_and_what_it_ships_
 def test_shipped_files_are_from_before_there_was_a_number(file):
     assert weights.read_header(file).training_version == weights.TRAINING_VERSION
     assert weights.read_header(next(weights.SHIPPED.glob("*.safetensors"))).training_version == 0
+
+
+def test_the_same_weights_are_the_same_file(file):
+    """Records and trainings that go on from it know a file by its content."""
+    assert {weights.write(file, parameters(HEADER.dims), HEADER).read_bytes() for _ in range(20)} == {file.read_bytes()}
+
+
+def test_a_checksum_beside_the_header_is_checked_too(file):
+    from safetensors.numpy import save
+
+    arrays, header = parameters(HEADER.dims), json.dumps(asdict(HEADER))
+    file.write_bytes(save(arrays, metadata={"csisim": header, "sha256": "0"}))
+    with pytest.raises(WeightsError, match="not those that were written"):
+        weights.read_header(file)
+    file.write_bytes(save(arrays, metadata={"csisim": header}))
+    assert weights.read_header(file) == HEADER
