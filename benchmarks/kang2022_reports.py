@@ -29,7 +29,7 @@ def candidates(allowed: int) -> Iterator[tuple[int, tuple[int, int], int]]:
     """Paths, grids and bits of a gain's real dimension."""
     for paths in range(1, MOST_PATHS + 1):
         for grid in GRIDS:
-            directions = int(np.log2(64 * grid[0]) + np.log2(32 * grid[1]))
+            directions = (64 * grid[0] * 32 * grid[1]).bit_length() - 1
             yield from ((paths, grid, b) for b in range(1, 9) if 0.95 * allowed < paths * (directions + 2 * b) <= allowed)
 
 
@@ -58,7 +58,7 @@ def scales() -> dict[tuple[int, int], list[float]]:
     grids = {f"{o}_{r}": {"num_paths": MOST_PATHS, "oversampling": o, "receive_oversampling": r} for o, r in GRIDS}
     with patch.object(Paths, "encode", noted):
         run_cell(physics(grids, SCALE_SEED, 1, 16), list(grids), 0, lambda *_: None)
-    return {grid: np.round(np.sqrt(np.mean(np.concatenate(power), axis=0)), 2).tolist() for grid, power in seen.items()}
+    return {grid: [round(float(rms), 2) for rms in np.sqrt(np.mean(np.concatenate(power), axis=0))] for grid, power in seen.items()}
 
 
 def rates(codecs: dict[str, dict[str, Any]], iterations: int) -> dict[str, float]:
@@ -66,7 +66,7 @@ def rates(codecs: dict[str, dict[str, Any]], iterations: int) -> dict[str, float
     told: dict[str, float] = {}
 
     def kept(name: str, _: int, columns: dict[str, np.ndarray]) -> None:
-        told[name] = float(np.mean(columns["sum_rate_bps_hz"]) * np.log(2))
+        told[name] = float(np.mean(columns["sum_rate_bps_hz"]) * np.log(2.0))
 
     run_cell(physics(codecs, SEED, iterations, 8), list(codecs), 0, kept)
     return told

@@ -214,8 +214,12 @@ def test_reports_that_come_late_or_never_are_booked_and_only_cost_rate(tmp_path)
             {"codec": {"kind": "differential", "inner": CODEC | {"weights": "fdd"}}},
             r"codec\.inner: .*with recipe fdd: within another codec",
         ),
+        (
+            {"codec": {"kind": "adaptive", "ladder": ["lloyd_max", CODEC]}},
+            r"codec\.ladder: .*learned_paths with no weights: within another",
+        ),
     ],
-    ids=["no codec", "other phases", "within another"],
+    ids=["no codec", "other phases", "within another", "within a ladder"],
 )
 def test_a_recipe_that_cannot_serve_the_scheme_is_refused_in_its_place(tmp_path, fields, told):
     scenario(tmp_path)
