@@ -42,7 +42,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "csisim.feedback.learned_paths:LearnedPaths",
             "paths of trained directions and magnitudes (Kang 2022, Sec. VI-B)",
         ),
-        "beam_crnet": ("csisim.feedback.beam_crnet:BeamCrnet", "autoencoder after CRNet for equivalent channels (Kang 2022, Fig. 7)"),
+        "beam_crnet": ("csisim.feedback.beam_crnet:BeamCrnet", "small autoencoder in the manner of CRNet for equivalent channels"),
         "differential": ("csisim.feedback.differential:Differential", "what changed since the last acknowledged report, by another codec"),
         "adaptive": ("csisim.feedback.adaptive:Adaptive", "one of several codecs per report, the finest that the bit budget allows"),
         "type1": ("csisim.feedback.codebooks.type1:Type1", "3GPP Type I single-panel codebook, precoders of rank 1 or 2"),

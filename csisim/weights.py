@@ -194,6 +194,19 @@ class Learned(Component):
         raise NotImplementedError
 
 
+def check_within(outer: str, config: Component) -> None:
+    """Refuse a learned component within another one whose weights nobody would find, train or know a record by.
+
+    Raises
+    ------
+    ValueError
+        If it names neither a file nor ``untrained``.
+    """
+    if isinstance(config, Learned) and (config.weights is None or config.recipe is not None):
+        given = "no weights" if config.weights is None else f"recipe {config.weights}"
+        raise ValueError(f"{outer}: {config.kind} with {given}: within another codec it takes a file (weights: FILE.safetensors)")
+
+
 def parameters_of(config: Learned, room: str, dims: Mapping[str, int], template: Template) -> Parameters:
     """The parameters that a component runs with, for at least ``dims["num_users"]`` users.
 

@@ -9,6 +9,7 @@ from csisim.feedback.bits import bits_to_integers, integers_to_bits, pack, unpac
 from csisim.feedback.codebooks.fields import width_of
 from csisim.feedback.report import Codec, Report
 from csisim.registry import Component, InnerCodecField, build
+from csisim.weights import check_within
 
 
 class AdaptiveConfig(Component):
@@ -24,6 +25,8 @@ class AdaptiveConfig(Component):
     @field_validator("ladder")
     @classmethod
     def _alike(cls, ladder: list[Component]) -> list[Component]:
+        for rung in ladder:
+            check_within("adaptive", rung)
         rungs = [build("codec", rung) for rung in ladder]
         if len({rung.content for rung in rungs}) > 1:
             raise ValueError("adaptive: rungs that report channels and rungs that report precoders do not mix")

@@ -1,8 +1,9 @@
-r"""The black box of Kang 2022, Fig. 7: an autoencoder after CRNet (Lu 2020) for equivalent channels, a bit for each number of its code.
+r"""A black box in the place of Kang 2022, Fig. 7: a small autoencoder in the manner of CRNet, a bit for each number of its code.
 
 The image of a channel (2, T, R), real and imaginary parts, passes a residual block of two convolutions and a fully connected layer at
-the user; the signs of what comes out are the report. The base station has a fully connected layer and two residual blocks. The paper
-prints no sizes: these are ours, and there is no batch norm, whose statistics a training for the rate would have to carry along. The
+the user; the signs of what comes out are the report. The base station has a fully connected layer and two residual blocks. This is not
+the paper's net, whose sizes it does not print: blocks have one path of two 3 x 3 convolutions where CRNet (Lu 2020) has two of several
+resolutions, there is no first 5 x 5 layer, and no batch norm, whose statistics a training for the rate would have to carry along. The
 gradient of a sign is that of tanh (straight through). No scale factor is reported: that of the channels is part of the weights.
 """
 

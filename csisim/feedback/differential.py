@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from csisim.feedback.bits import bits_to_integers, integers_to_bits, pack, unpack
 from csisim.feedback.report import Codec, Report, check_csi
 from csisim.registry import Component, InnerCodecField, build
+from csisim.weights import check_within
 
 MODULUS_BITS, PHASE_BITS, CHECK_BITS = 4, 4, 16
 #: x^16 + x^12 + x^5 + 1, of which a TS 38.212 payload has the like
@@ -29,6 +30,7 @@ class DifferentialConfig(Component):
     @field_validator("inner")
     @classmethod
     def _simple(cls, inner: Component) -> Component:
+        check_within("differential", inner)
         built = build("codec", inner)
         if built.content != "channel" or hasattr(built, "acknowledge") or getattr(built, "needs_sounding", False):
             raise ValueError(

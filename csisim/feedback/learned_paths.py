@@ -1,6 +1,6 @@
 r"""Trained path feedback: matching pursuit with learned directions, unfolded and trained through its quantiser (Kang 2022, Sec. VI-B).
 
-A report describes a user's equivalent channel as a few paths :math:`\hat G = \sum_n m_n e^{j \varphi_n} u_{i_n} v_{j_n}^H`, found one
+A report describes a user's equivalent channel as a few paths :math:`\hat G = \sum_n m_n e^{j \varphi_n} u_{i_n} v_{j_n}^T`, found one
 after the other in what those before leave. Trained are the receive directions u of every user, the transmit directions v that all
 users share, and a magnitude m for each place in the order; the bits say i, j and the phase. The paper holds that the conventional
 algorithm cannot be unfolded because its choices have no gradient: here indices stay constants of the gradient, what they choose is
@@ -26,7 +26,7 @@ from csisim.weights import Circumstances, Learned, Need, Parameters, parameters_
 
 #: Sizes that weights are known by.
 SIZES = ("num_users", "num_rx_rf", "num_rf")
-_PIECE = 256  # drops and subcarriers whose likenesses with all pairs of directions are in memory at a time
+_LIKENESSES = 2**22  # of channels with pairs of directions, in memory at a time: 50 MB in single precision
 
 
 class LearnedPathsConfig(Learned):
@@ -47,7 +47,7 @@ class LearnedPathsConfig(Learned):
         return self.receive_bits + self.transmit_bits + self.phase_bits
 
     def need(self, circumstances: Circumstances) -> Need:
-        """One set of directions for each number of RF chains; six users' serves fewer."""
+        """Weights for these RF chains; every user has receive directions of its own, so those of more users serve the first ones."""
         return circumstances.need("codec/learned_paths", self.architecture, *SIZES)
 
     def through(self, parameters: Mapping[str, Array], csi: Array) -> Array:
@@ -57,7 +57,10 @@ class LearnedPathsConfig(Learned):
 
 
 def initial(config: LearnedPathsConfig, dims: Mapping[str, int]) -> Parameters:
-    """Untrained parameters: random directions ``receive`` (K, Q, R) and ``transmit`` (P, T), falling ``magnitude`` (n,)."""
+    """Untrained parameters: random directions ``receive`` (K, Q, R) and ``transmit`` (P, T), falling ``magnitude`` (n,).
+
+    ``transmit`` holds rows of the channel: the conjugates of what its beams would be.
+    """
     users, num_rx, num_tx = (dims[name] for name in SIZES)
     rng = stream(0, 0, "learned_paths.initial")
     return {
@@ -140,7 +143,8 @@ class LearnedPaths:
         """
         check_csi(csi, state.shape)
         channels = csi.swapaxes(1, 2).reshape(-1, csi.shape[1], *csi.shape[3:])
-        pieces = np.array_split(channels, len(channels) // _PIECE + 1)
+        likenesses = len(channels) * csi.shape[1] * 2 ** (self.config.receive_bits + self.config.transmit_bits)
+        pieces = np.array_split(channels, min(likenesses // _LIKENESSES + 1, max(len(channels), 1)))
         index = np.concatenate([pursue(state.parameters, piece, self.config.phase_bits)[0] for piece in pieces])
         by_user = index.reshape(csi.shape[0], csi.shape[2], csi.shape[1], -1).swapaxes(1, 2)
         bits = integers_to_bits(by_user.reshape(*csi.shape[:2], -1), self.config.path_bits)

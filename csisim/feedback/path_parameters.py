@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PositiveFloat, model_validator
 
 from csisim.acquisition.base import Sounding
 from csisim.acquisition.omp import angular_dictionary, pursue, unit_norm
@@ -23,7 +23,23 @@ class PathsConfig(Component):
     kind: Literal["paths"] = "paths"
     num_paths: int = Field(8, ge=1, le=256, description="paths reported; never more than the channel has coefficients")
     oversampling: int = Field(2, ge=1, le=8, description="grid directions per antenna and axis of the array")
+    receive_oversampling: int | None = Field(
+        None, ge=1, le=8, description="those of the users' arrays, where their grid is coarser; the same when left out"
+    )
     bits: int = Field(3, ge=1, le=8, description="bits per real dimension of a gain")
+    scale: Literal["report"] | list[PositiveFloat] = Field(
+        "report",
+        description="report: the gains' common scale factor, 16 bits; or the root mean square of a real dimension of each path's gain, in "
+        "their order, as a design from the statistics of the channel gives both ends: no bits",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> "PathsConfig":
+        if self.receive_oversampling is not None and self.receive_oversampling > self.oversampling:
+            raise ValueError(f"paths: receive_oversampling {self.receive_oversampling} is finer than oversampling {self.oversampling}")
+        if self.scale != "report" and len(self.scale) != self.num_paths:
+            raise ValueError(f"paths: scale has {len(self.scale)} numbers for {self.num_paths} paths")
+        return self
 
 
 class PathsState(NamedTuple):
@@ -50,9 +66,9 @@ class Paths:
 
     The users feed back what the base station needs for :math:`W^H H F`, which is its paths' directions and gains: :math:`F` and
     :math:`W` the base station has designed itself and told them. Directions are uniform on the grid (for which a uniform quantiser
-    is the Lloyd-Max one); gains share a 16-bit scale factor and are quantised as Gaussian. A user's bit string is the scale, the
-    directions of all paths, and their gains on every subcarrier. Gains are those of the paths made orthogonal in the order of their
-    strength, which both ends can do, so that errors of neighbouring paths do not add up.
+    is the Lloyd-Max one); gains are quantised as Gaussian, with a 16-bit scale factor for all of them or with the known ones of the
+    configuration. A user's bit string is the scale, if any, the directions of all paths, and their gains on every subcarrier. Gains are
+    those of the paths made orthogonal in the order of their strength, which both ends can do, so that errors of neighbours do not add up.
     """
 
     Config = PathsConfig
@@ -67,7 +83,8 @@ class Paths:
         if sounding is None:
             raise ValueError("codec paths needs the beams that the channel is seen through")
         ends = ((sounding.rx_array, sounding.w), (sounding.tx_array, sounding.f))
-        rx, tx = (angular_dictionary(array, beams.shape[-2], self.config.oversampling, np.dtype(dtype)) for array, beams in ends)
+        fineness = (self.config.receive_oversampling or self.config.oversampling, self.config.oversampling)
+        rx, tx = (angular_dictionary(a, beams.shape[-2], fine, np.dtype(dtype)) for (a, beams), fine in zip(ends, fineness, strict=True))
         left, right = adjoint(sounding.w) @ rx, (adjoint(tx) @ sounding.f)[:, None]
         return PathsState(tuple(shape), np.dtype(dtype), unit_norm(left, -2), unit_norm(right, -1))
 
@@ -88,10 +105,14 @@ class Paths:
         basis = _basis(receive, transmit, left, right)
         gains = basis.conj() @ csi.reshape(drops, users, csi.shape[2], -1).swapaxes(-1, -2)  # (D, K, n, S)
         parts = np.stack([gains.real, gains.imag], axis=-1).reshape(drops, users, -1).astype(np.float64)
-        rms = np.sqrt(np.mean(parts**2, axis=-1, keepdims=True))
-        scale = np.clip(rms, np.finfo(np.float16).smallest_normal, np.finfo(np.float16).max).astype(np.float16)
-        fields = [
-            integers_to_bits(scale.view(np.uint16), SCALE_BITS),
+        fields = []
+        if self.config.scale == "report":
+            rms = np.sqrt(np.mean(parts**2, axis=-1, keepdims=True))
+            scale = np.clip(rms, np.finfo(np.float16).smallest_normal, np.finfo(np.float16).max).astype(np.float16)
+            fields.append(integers_to_bits(scale.view(np.uint16), SCALE_BITS))
+        else:
+            scale = self._known_scale(state)
+        fields += [
             _spelled(receive, width_of(left.shape[-1])),
             _spelled(transmit, width_of(right.shape[-2])),
             integers_to_bits(gaussian_quantiser(self.config.bits).encode(parts / scale), self.config.bits),
@@ -104,17 +125,23 @@ class Paths:
         left, right = self._grids(state)
         count, subcarriers = self._count(state), state.shape[2]
         widths = width_of(left.shape[-1]), width_of(right.shape[-2])
-        ends = np.cumsum([SCALE_BITS, count * widths[0], count * widths[1], 2 * count * subcarriers * self.config.bits])
-        scale, receive, transmit, index = np.split(unpack(report.payload, int(ends[-1])), ends[:-1], axis=-1)
+        reported = self.config.scale == "report"
+        ends = np.cumsum([SCALE_BITS * reported, count * widths[0], count * widths[1], 2 * count * subcarriers * self.config.bits])
+        told, receive, transmit, index = np.split(unpack(report.payload, int(ends[-1])), ends[:-1], axis=-1)
         i = _read(receive, widths[0], (*report.payload.shape[:2], count), left.shape[-1])
         j = _read(transmit, widths[1], (*report.payload.shape[:2], count), right.shape[-2])
-        parts = gaussian_quantiser(self.config.bits).decode(bits_to_integers(index, self.config.bits)) * bits_to_scale(scale)
+        scale = bits_to_scale(told) if reported else self._known_scale(state)
+        parts = gaussian_quantiser(self.config.bits).decode(bits_to_integers(index, self.config.bits)) * scale
         gains = np.ascontiguousarray(parts).view(np.complex128).reshape(*i.shape, subcarriers)
         value = gains.swapaxes(-1, -2) @ _basis(i, j, left, right)
         return value.reshape(state.shape).astype(state.dtype, copy=False), state
 
     def _count(self, state: PathsState) -> int:
         return min(self.config.num_paths, state.shape[3] * state.shape[4])
+
+    def _known_scale(self, state: PathsState) -> np.ndarray:
+        """That of every real dimension of the gains, (2 n S,)."""
+        return np.repeat(np.array(self.config.scale[: self._count(state)], np.float64), 2 * state.shape[2])
 
     def _grids(self, state: PathsState) -> tuple[np.ndarray, np.ndarray]:
         users = state.shape[:2]

@@ -251,7 +251,7 @@ def weights_fit(scenario: Scenario) -> Iterator[Problem]:
     for index, scheme, room, config in named:
         try:
             if config.recipe is not None:
-                native.check(scenario, scheme, config.recipe)
+                native.check(scenario, scheme, room, config.recipe)
                 continue
             need = config.need(circumstances(scenario.system, scenario.channel, scenario.pilots))
             # what it was trained on is its author's business: a mismatch of statistics is an experiment

@@ -116,15 +116,26 @@ def orders(scenario: Any, seed: int = 0) -> dict[tuple[str, str], Order]:
     }
 
 
-def check(scenario: Any, scheme: Any, path: Path) -> None:
-    """Look at all trainings that a recipe takes for a scheme, before the first one begins.
+def check(scenario: Any, scheme: Any, room: str, path: Path) -> None:
+    """Look at all trainings that a recipe takes for a room of a scheme, before the first one begins.
 
     Raises
     ------
     WeightsError
-        If a recipe cannot be read, or its tasks or fields are wrong.
+        If a recipe cannot be read, its tasks or fields are wrong, or none trains what is asked for where it will work.
     """
-    for order in _Link(scenario, scheme).order(path).chain():
+    link = _Link(scenario, scheme)
+    chain = list(link.order(path).chain())
+    if room == "codec":
+        if not any(room in _task(stage["task"]).Config.model_fields for order in chain for stage in order.fields["stages"]):
+            raise WeightsError(f"recipe {path.stem} trains no codec")
+        phases = getattr(scheme.analog, "recipe", None)
+        told = str(getattr(scheme.analog, "weights", None)).endswith(".safetensors")  # a file is its author's business
+        if not told and (phases is None or link.order(phases).path not in [order.path for order in chain]):
+            raise WeightsError(
+                f"recipe {path.stem} trains the codec behind its own phases (analog: learned_phases, weights: {chain[0].name})"
+            )
+    for order in chain:
         try:
             Recipe.model_validate(order.fields).check()
         except CsisimError as error:

@@ -21,7 +21,7 @@ def trained():
     return {name: (value + 0.1 * rng.standard_normal(value.shape)).astype(np.float32) for name, value in initial(CONFIG, DIMS).items()}
 
 
-def test_a_report_has_a_bit_for_each_number_and_says_what_training_sees(monkeypatch):
+def test_a_report_has_a_bit_for_each_number_and_says_what_training_sees():
     codec, csi, parameters = BeamCrnet(CONFIG), channels(4, 3, 5, 2, 8), trained()
     user, station = (codec.init(csi.shape, csi.dtype)._replace(parameters=parameters) for _ in range(2))
     report, _ = codec.encode(csi, user)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from csisim.acquisition.base import Sounding
 from csisim.acquisition.omp import angular_dictionary
@@ -52,6 +53,41 @@ def test_more_paths_and_more_bits_say_more():
     assert paths == sorted(paths, reverse=True)
     assert bits == sorted(bits, reverse=True)
     assert paths[-1] < 1e-3  # as many as coefficients: a basis
+
+
+def test_known_scales_book_nothing_and_serve_as_well_as_reported_ones():
+    through = sounding(Ula())
+    h = channel(through, 4, np.random.default_rng(4))
+    reported, with_scale = round_trip(h, through, num_paths=2, bits=3)
+    power = np.sqrt(np.mean(np.abs(h) ** 2) * h.shape[-1] * h.shape[-2] / 4)  # of a real dimension of either gain
+    known, without = round_trip(h, through, num_paths=2, bits=3, scale=[power, power])
+    assert without.num_bits == with_scale.num_bits - 16
+    assert known < 1.2 * reported
+    assert round_trip(h, through, num_paths=2, bits=3, scale=[100 * power, power])[0] > 2 * reported
+
+
+def test_every_path_has_the_scale_of_its_place():
+    through = sounding(Ula())
+    strong, weak = (channel(through, 1, np.random.default_rng(seed)) for seed in (5, 6))
+    h = strong + 0.05 * weak
+    gains = [np.sqrt(np.mean(np.abs(x) ** 2) * R * T / 2) for x in (strong, 0.05 * weak)]
+    common = np.sqrt(np.mean(np.square(gains)))
+    assert (
+        round_trip(h, through, num_paths=2, bits=4, scale=gains)[0]
+        < 0.9 * round_trip(h, through, num_paths=2, bits=4, scale=[common] * 2)[0]
+    )
+
+
+def test_a_coarser_grid_of_the_users_takes_fewer_bits():
+    h = channel(through := sounding(Ula()), 2, np.random.default_rng(7))
+    same, coarse = (round_trip(h, through, num_paths=2, oversampling=4, **other)[1] for other in ({}, {"receive_oversampling": 1}))
+    assert same.num_bits - coarse.num_bits == 2 * 2
+
+
+@pytest.mark.parametrize("fields", [{"num_paths": 2, "scale": [1.0]}, {"num_paths": 1, "scale": [0.0]}, {"receive_oversampling": 4}])
+def test_settings_that_do_not_fit_are_refused(fields):
+    with pytest.raises(ValidationError, match=r"scale|receive_oversampling"):
+        configure("codec", {"kind": "paths", **fields})
 
 
 def test_a_single_antenna_has_no_direction_to_report():

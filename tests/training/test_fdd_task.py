@@ -15,6 +15,7 @@ from csisim.training import native
 from csisim.training.base import Schedule
 from csisim.training.loop import train
 from csisim.training.recipe import Recipe, run_recipe
+from csisim.training.supply import train_missing
 from csisim.training.tasks.fdd import Fdd, FddConfig, directions, untrained
 from csisim.training.tasks.hybrid import Hybrid, HybridConfig
 
@@ -187,17 +188,55 @@ def test_both_designs_of_a_scenario_come_from_one_training(tmp_path):
 
 
 def test_reports_that_come_late_or_never_are_booked_and_only_cost_rate(tmp_path):
-    feedback = {"delay_slots": 1, "loss": 0.3}
-    slow = {"kind": "rayleigh", "fading": {"kind": "ar1", "correlation": 0.99}}  # and a channel that is not made of paths
-    result = run_sweep(scenario(tmp_path, feedback=feedback, channel=slow), tmp_path / "r")
-    assert (result.computed, result.failed) == (3, 0)
-    slots = load(tmp_path / "r", "slots", None)
-    told = slots[slots["scheme"] != "ideal"]
-    assert (told["feedback_bits"] == 2 * (2 + 4 + 3)).all()  # in every slot, lost or not
-    assert np.isfinite(slots["sum_rate_bps_hz"]).all()
-    means = slots.groupby("scheme", observed=True)["sum_rate_bps_hz"].mean()
-    assert 0 < means["separate"] < means["ideal"]
-    assert 0 < means["joint"] < means["ideal"]
+    slow = {"kind": "rayleigh", "fading": {"kind": "ar1", "correlation": 0.9}}  # and a channel that is not made of paths
+    means = {}
+    for name, feedback in (("prompt", {}), ("late", {"delay_slots": 2, "loss": 0.5})):
+        result = run_sweep(scenario(tmp_path, feedback=feedback, channel=slow, drops=8), tmp_path / name)
+        assert (result.computed, result.failed) == (3, 0)
+        slots = load(tmp_path / name, "slots", None)
+        told = slots[slots["scheme"] != "ideal"]
+        assert (told["feedback_bits"] == 2 * (2 + 4 + 3)).all()  # in every slot, lost or not
+        assert np.isfinite(slots["sum_rate_bps_hz"]).all()
+        means[name] = slots.groupby("scheme", observed=True)["sum_rate_bps_hz"].mean()
+    assert (means["late"] > 0).all()
+    assert (means["late"] < 0.9 * means["prompt"]).all()
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"codec": CODEC | {"weights": "pair"}}, r"schemes\.ideal\.codec\.weights: recipe pair trains no codec"),
+        (
+            {"analog": "ssca", "num_samples": 4, "estimator": "rls", "digital": "sca", "codec": CODEC | {"weights": "fdd"}},
+            r"codec\.weights: recipe fdd trains the codec behind its own phases \(analog: learned_phases, weights: phases\)",
+        ),
+        (
+            {"codec": {"kind": "differential", "inner": CODEC | {"weights": "fdd"}}},
+            r"codec\.inner: .*with recipe fdd: within another codec",
+        ),
+        (
+            {"codec": {"kind": "adaptive", "ladder": ["lloyd_max", CODEC]}},
+            r"codec\.ladder: .*learned_paths with no weights: within another",
+        ),
+    ],
+    ids=["no codec", "other phases", "within another", "within a ladder"],
+)
+def test_a_recipe_that_cannot_serve_the_scheme_is_refused_in_its_place(tmp_path, fields, told):
+    scenario(tmp_path)
+    document = yaml.safe_load((tmp_path / "s.yaml").read_text())
+    document["schemes"] = [document["schemes"][2] | fields]
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(document))
+    with pytest.raises(CsisimError, match=told):
+        load_scenario(tmp_path / "s.yaml")
+
+
+def test_a_codec_without_weights_says_which_recipe_makes_them(tmp_path):
+    scenario(tmp_path)
+    document = yaml.safe_load((tmp_path / "s.yaml").read_text())
+    document["schemes"] = [document["schemes"][2] | {"codec": CODEC}]
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(document))
+    with pytest.raises(CsisimError, match=r"no weights for learned_paths; name a recipe \(weights: kang2022_fdd\)"):
+        train_missing(load_scenario(tmp_path / "s.yaml").cells[0].scenario)
 
 
 def test_each_kind_of_codec_is_trained_as_the_scheme_has_it(tmp_path):
