@@ -215,7 +215,10 @@ def _text(report: dict[str, Any]) -> str:
         if None not in both:
             numbers = [number if unit == 1 else number / unit for number in (*both, sum(both))]
             lines.append(f"{title:24}" + "".join(f"{number:14{style}}" for number in numbers))
-    lines += ["", "multiply-accumulates: all that are executed, attention and every iteration included; layers: convolutions and fully"]
+    lines += [
+        "",
+        "multiply-accumulates: of all layers as published, attention and every iteration included; layers: convolutions and fully",
+    ]
     lines += ["connected layers alone; thop: layers plus 4 per normalised and 1 per PReLU or pooled element, nothing outside modules"]
     if report["published"]:
         lines += ["", f"{'published (millions)':24}{'':10}{'published':>10}{'ours':>12}"]

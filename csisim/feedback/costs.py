@@ -2,7 +2,8 @@
 
 Conventions of counting multiply-accumulates, all per image:
 
-* ``mac``: every one that is executed in a matrix product or convolution, attention and every iteration included.
+* ``mac``: every one of a matrix product or convolution, attention and every iteration included, layer by layer as published: what
+  inference saves by folding layers into each other is not taken off.
 * ``layers``: convolutions and fully connected layers, as modules (CRNet, ACRNet).
 * ``thop``: ``layers`` plus 4 per element of a batch or layer norm and 1 per element of a PReLU or pooled output, as the package
   of that name counts; matrix products outside modules (attention, gradient steps) are not seen (Ma 2023, Ma 2024).

@@ -18,7 +18,7 @@ from csisim import weights
 from csisim.acquisition import cedun
 from csisim.beamforming.digital import hbdun
 from csisim.errors import CsisimError
-from csisim.registry import Settings
+from csisim.registry import Settings, configure
 from csisim.training.base import Parameters, Product, Progress, Schedule, Trained, prefixed
 from csisim.training.data import LinkSettings
 from csisim.training.loop import train, write_whole
@@ -99,6 +99,8 @@ class Recipe(Settings):
         """
         if self.start != "shipped":
             return list(self.start)
+        if "system" not in self.link:
+            raise CsisimError("start: shipped are networks for a link with a system, which this recipe has not; name files")
         link, fitting = self._link, []
         for path in sorted(weights.SHIPPED.glob("*.safetensors")):
             header = weights.read_header(path)
@@ -127,7 +129,8 @@ class Recipe(Settings):
         known: Parameters = {}
         for path in self.start_files:
             header, parameters = weights.read(path)
-            if header.component.startswith("codec/"):  # the task knows the sizes of its images
+            if self.stages[0].task == "codec":  # which knows the sizes of its images
+                _same_codec(path, header, configure("codec", self.link["codec"]))
                 known |= {name.replace(".", "/"): value.astype(np.float32) for name, value in parameters.items()}
                 continue
             misfit = _misfit(header, self._link.dims)
@@ -179,6 +182,15 @@ class Recipe(Settings):
             first = error.errors()[0]
             place = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""  # what fields mean together has no place
             raise CsisimError(f"stages.{index} ({stage.task}): {place}{first['msg'].removeprefix('Value error, ')}") from error
+
+
+def _same_codec(path: str, header: Header, config: Any) -> None:
+    """Weights to go on from are those of the same network; what its quantiser did to the code may differ."""
+    wanted = {"kind": f"codec/{config.kind}"} | config.architecture
+    found = {"kind": header.component} | header.architecture
+    for name in wanted.keys() - {"sigmoid_code"}:
+        if found.get(name) != wanted[name]:
+            raise CsisimError(f"start: {path}: {name} is {found.get(name)}, the recipe's codec has {wanted[name]}")
 
 
 def read_recipe(name: str, sets: Iterable[str] = ()) -> Recipe:

@@ -258,5 +258,33 @@ def test_a_training_goes_on_from_weights(tmp_path):
     scores = [weights.read_header(path).score for path in (first, second)]
     assert scores[0]["trained"] > scores[0]["untrained"]
     assert scores[1]["untrained"] == pytest.approx(scores[0]["trained"], abs=1e-3)
-    with pytest.raises(CsisimError, match="not the weights of this csinet, or of another size"):
+    with pytest.raises(CsisimError, match="start: .*: reduction is 16, the recipe.s codec has 8"):
         run_recipe(Recipe.model_validate(further | {"link": link | {"codec": codec | {"reduction": 8}}}))
+
+
+def test_a_recipe_goes_on_from_its_own_codec_only(tmp_path):
+    link = {"codec": {"kind": "csinet", "scaling": "unit", "delays": 8, "reduction": 16}} | SMALL
+    stages = [{"task": "codec", "schedule": {"steps": 1}}]
+    (path,) = run_recipe(Recipe.model_validate({"link": link, "stages": stages}), tmp_path)
+    again = Recipe.model_validate({"link": link, "stages": stages, "start": [str(path)]})
+    assert again.task(0, again.learned_before()).start
+    for field, other in {"kind": "crnet", "scaling": "published", "reduction": 8}.items():
+        wrong = again.model_copy(update={"link": link | {"codec": {**link["codec"], field: other}}})
+        with pytest.raises(CsisimError, match=f"start: .*: {field} is "):
+            wrong.learned_before()
+    with pytest.raises(CsisimError, match="start: shipped are networks for a link with a system"):
+        again.model_copy(update={"start": "shipped"}).learned_before()
+
+
+def test_binarised_codecs_begin_alike_wherever_their_arrays_lie():
+    net = configure("codec", {"kind": "bacrnet", "scaling": "unit", "delays": 8, "reduction": 16}).network(32, 8)
+    rng = np.random.default_rng(0)
+    components = np.linalg.qr(rng.standard_normal((512, 32)))[0].T
+    images = rng.standard_normal((300, 2, 32, 8)).astype(np.float32)
+    found = []
+    for offset in range(4):
+        room = np.zeros(images.size + 4, np.float32)
+        room[offset : offset + images.size] = images.ravel()
+        net.start_from(components, torch.from_numpy(room[offset : offset + images.size].reshape(images.shape)))
+        found.append(net.decoder.fc.weight.detach().clone())
+    assert all(torch.equal(found[0], one) for one in found)

@@ -121,7 +121,8 @@ class AcrNet(Autoencoder):
         if isinstance(encoder.fc, BinaryLinear):
             with torch.no_grad():
                 flat = images.flatten(1)
-                decoder.fc.weight.copy_(torch.linalg.lstsq(encoder.fc(flat), flat).solution.T)
+                codes = encoder.fc(flat).double()  # in single precision the result would depend on where arrays lie in memory
+                decoder.fc.weight.copy_(torch.linalg.solve(codes.T @ codes, codes.T @ flat.double()).T)
         with torch.no_grad():
             rough = decoder.image(decoder.fc(encoder.fc(images.flatten(1))))
         for feature, seen in ((head, images), (tail, rough)):

@@ -24,8 +24,8 @@ class ConvNorm(nn.Sequential):
 class Separable(nn.Sequential):
     """A convolution along one axis through ``channels`` and one along the other, nothing between them; both keep the image's size.
 
-    Together they are a single small convolution, however many channels are between them. Training and inference (:func:`settle`) use
-    that one; a network that is only evaluated goes layer by layer, as its costs are counted.
+    Together they are a single small convolution, however many channels are between them. Training uses that one, and so does
+    inference where it is cheaper (:func:`settle`); a network that is only evaluated goes layer by layer, as its costs are counted.
     """
 
     def __init__(self, inputs: int, channels: int, outputs: int, kernel: tuple[int, int], dilation: int) -> None:
@@ -47,6 +47,11 @@ class Separable(nn.Sequential):
             layered: Tensor = super().forward(image)
             return layered
         return nn.functional.conv2d(image, self.kernel(), padding=self.padding, dilation=self.dilation)
+
+    @property
+    def costs_less_merged(self) -> bool:
+        """Whether the single convolution has fewer weights, and so multiplications per image element, than the two."""
+        return self.kernel().numel() < sum(weight.numel() for weight in self.parameters())
 
     def merged(self) -> nn.Conv2d:
         """The single convolution."""
@@ -135,7 +140,7 @@ def settle(network: nn.Module) -> None:
             module.conv = nn.utils.fusion.fuse_conv_bn_eval(module.conv, module.bn)
             module.bn = nn.Identity()
         for name, child in module.named_children():
-            if isinstance(child, Separable):
+            if isinstance(child, Separable) and child.costs_less_merged:
                 setattr(module, name, child.merged())
             elif isinstance(child, BinaryLinear):
                 fixed = nn.Linear(child.in_features, child.out_features)

@@ -2,6 +2,7 @@
 
 The encoder's layers reproduce every published cost (Ma 2023, Table I). The decoder's cost was never published; its layout is our
 reading of section III-B: two parallel branches of dilated convolutions through 80 channels, and an injection of four convolutions.
+Nothing is between the two convolutions of a pair, so the 80 channels add parameters and no capacity.
 """
 
 from collections.abc import Iterator
