@@ -273,7 +273,7 @@ def test_a_recipe_goes_on_from_its_own_codec_only(tmp_path):
         with pytest.raises(CsisimError, match=f"start: .*: {field} is "):
             wrong.learned_before()
     with pytest.raises(CsisimError, match="start: shipped are networks for a link with a system"):
-        again.model_copy(update={"start": "shipped"}).learned_before()
+        Recipe.model_validate({"link": link, "stages": stages, "start": "shipped"}).learned_before()
 
 
 def test_binarised_codecs_begin_alike_wherever_their_arrays_lie():
