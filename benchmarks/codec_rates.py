@@ -1,10 +1,11 @@
 """NMSE, rho and SGCS against bits per report on fresh indoor drops that nothing was fitted to: ``python benchmarks/codec_rates.py``.
 
 32 taps x 32 angles through the real bit strings, principal components beside every file of weights that is named (those that are
-shipped when left out). SGCS: eight subbands of four subcarriers, one layer.
+shipped at this length when left out; files of another code length are skipped). SGCS: eight subbands of four subcarriers, one layer.
 """
 
 import argparse
+import sys
 
 import numpy as np
 
@@ -70,6 +71,10 @@ if __name__ == "__main__":
         header = read_header(file)
         fields = {name: value for name, value in header.architecture.items() if name != "sigmoid_code"}
         settings = fields | {"kind": header.component.split("/")[1], "weights": file, "delays": header.dims["delays"]}
+        length = configure("codec", settings).code_length(header.dims["angles"], header.dims["delays"])
+        if length * arguments.reduction != 2 * SIZE * SIZE:
+            print(f"{file}: skipped, {length} numbers are not 1/{arguments.reduction} of {SIZE} x {SIZE}", file=sys.stderr)
+            continue
         for quantiser, reference in zip(quantisers(BITS), linear, strict=True):
             found = row(build("codec", configure("codec", settings | {"quantiser": quantiser})), h)
             print(f"{line(settings['kind'], quantiser, found)}  {gain(found[-1], reference[-1])}")

@@ -26,6 +26,7 @@ from csisim.channel.cost2100.presets import generate, preset
 from csisim.feedback.image_codec import ImageCodec
 from csisim.phy.transforms import delay_angle_to_frequency
 from csisim.registry import build, configure
+from csisim.training.loop import write_whole
 from csisim.training.recipe import Recipe, read_recipe, run_recipe
 from csisim.training.stepper import stepper
 from csisim.weights import cache_folder, read_header
@@ -106,8 +107,7 @@ class Note:
 
     def write(self, **more: Any) -> None:
         """Add to it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps(self.read() | more), encoding="utf-8")
+        write_whole(self.path, json.dumps(self.read() | more).encode())
 
 
 def affordable(recipe: Recipe, cpu_s: float, device: str) -> int:

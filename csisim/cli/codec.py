@@ -60,10 +60,10 @@ def info(kind: str, reduction: int, size: str, settings: tuple[str, ...], as_jso
 
 @codec.command()
 @click.option("--report-bits", required=True, type=click.IntRange(1), help="Most bits of a report, scale factor apart.")
-@click.option("--ue-mmac", type=float, help="Most million multiply-accumulates of the encoder.")
-@click.option("--bs-mmac", type=float, help="Most million multiply-accumulates of the decoder.")
-@click.option("--ue-kb", type=float, help="Most kilobytes of encoder parameters.")
-@click.option("--bs-kb", type=float, help="Most kilobytes of decoder parameters.")
+@click.option("--ue-mmac", type=click.FloatRange(min=0), help="Most million multiply-accumulates of the encoder.")
+@click.option("--bs-mmac", type=click.FloatRange(min=0), help="Most million multiply-accumulates of the decoder.")
+@click.option("--ue-kb", type=click.FloatRange(min=0), help="Most kilobytes of encoder parameters.")
+@click.option("--bs-kb", type=click.FloatRange(min=0), help="Most kilobytes of decoder parameters.")
 @click.option("--size", default="32x32", show_default=True, help="ANGLESxDELAYS of an image.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plan(

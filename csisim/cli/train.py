@@ -32,7 +32,7 @@ class Duration(click.ParamType):
 @click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Give a field a value, e.g. --set link.system.num_rf=8.")
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed of phases and training data; recipes in `weights` add it.")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for the weights (default: the cache).")
-@click.option("-q", "--quiet", is_flag=True, help="Nothing but the paths of the weights.")
+@click.option("-q", "--quiet", is_flag=True, help="Nothing but the paths of the weights, and warnings.")
 def train(
     recipe: str, budget: float | None, device: str, sets: tuple[str, ...], seed: int | None, output: Path | None, quiet: bool
 ) -> None:
@@ -58,6 +58,9 @@ def train(
             paths = run_recipe(one, output, device=device, budget_s=share, told=told, say=say)
         by_recipes += paths
     for path in by_recipes:
+        warning = warned(path)
+        if warning is not None:
+            click.echo(f"warning: {path}: {warning}", err=True)
         click.echo(f"{path}  {scores(path)}" if not quiet else str(path))
 
 
@@ -116,3 +119,16 @@ def scores(path: Path) -> str:
     score = read_header(path).score
     reference = f", {score['reference_is']} {score['reference']:.3f}" if "reference" in score else ""
     return f"untrained {score['untrained']:.3f}, trained {score['trained']:.3f}{reference} ({score['unit']})"
+
+
+def warned(path: Path) -> str | None:
+    """What is wrong with a training that has ended: not begun, or worse than what needs none; from the header."""
+    from csisim.weights import read_header
+
+    header = read_header(path)
+    if header.recipe.get("steps") == 0:
+        return "not trained at all, the time ended before the first step"
+    score = header.score
+    if score["trained"] < score.get("reference", float("-inf")):
+        return f"worse than {score['reference_is']} ({score['trained']:.3f}, {score['reference']:.3f} {score['unit']})"
+    return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from csisim.registry import Settings
 
@@ -44,7 +44,9 @@ class Schedule(Settings):
 
     steps: int = Field(250, ge=1, description="gradient steps")
     learning_rate: float = Field(0.005, gt=0, description="Adam's first step size")
-    rates: dict[str, float] = Field(default_factory=dict, description="learning rates of parameters by name, or by what names begin with")
+    rates: dict[str, PositiveFloat] = Field(
+        default_factory=dict, description="learning rates of parameters by name, or by whole parts (encoder/2) that names begin with"
+    )
     warm_up: int = Field(0, ge=0, description="steps in which the learning rate grows to its full value")
     clip: float = Field(5.0, gt=0, description="norm that gradients are clipped to")
     validate_every: int = Field(25, ge=1, description="steps between two validations")

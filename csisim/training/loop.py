@@ -66,10 +66,16 @@ def train(
     -------
     Trained
         The best iterate by the validation score; the untrained network if nothing was better.
+
+    Raises
+    ------
+    CsisimError
+        If a learning rate is for no parameter of the task.
     """
     began = time.perf_counter()
     work: Stepper = stepper(task, device)
     state, best = _State(), work.parameters()
+    _check_rates(schedule, best)
     place = Path(checkpoint) if checkpoint is not None else None
     resumed = None if place is None else _resume(place, schedule, work)
     if resumed is not None:
@@ -120,6 +126,13 @@ def _step(task: Task, work: Stepper, schedule: Schedule, state: _State, budget_s
     elif norm > 0.0:
         state.typical = norm if state.typical == 0.0 else 0.9 * state.typical + 0.1 * norm
     state.step += 1
+
+
+def _check_rates(schedule: Schedule, parameters: Parameters) -> None:
+    for key in schedule.rates:
+        if not any(name == key or name.startswith(f"{key}/") for name in parameters):
+            parts = sorted({name.split("/")[0] for name in parameters})
+            raise CsisimError(f"rates: {key!r} is no parameter and no beginning of one; parameters begin with {', '.join(parts)}")
 
 
 class _Rates(dict[str, float]):

@@ -1,10 +1,11 @@
 """``csisim train`` on recipes and scenarios, and ``csisim run`` with components that need weights."""
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from csisim.cli import main, train
-from csisim.weights import read_header
+from csisim.weights import Header, read_header, write
 
 RECIPE = """
 link:
@@ -49,6 +50,25 @@ def test_a_recipe_leaves_weights_and_tells_their_scores(tmp_path):
     assert len(written) == 2
     assert all(str(path) in done.stdout for path in written)
     assert {(read_header(path).seed, read_header(path).dims["num_users"]) for path in written} == {(3, 1)}
+
+
+def test_a_training_without_a_step_is_warned_of(tmp_path):
+    file = tmp_path / "recipe.yaml"
+    file.write_text(RECIPE)
+    done = csisim("train", file, "-o", tmp_path / "out", "--budget", "0.001s", "-q")
+    assert done.exit_code == 0, done.output
+    assert done.stderr.count("not trained at all") == len(list((tmp_path / "out").iterdir()))
+    assert "warning" not in done.stdout
+    whole = csisim("train", file, "-o", tmp_path / "whole")
+    assert "not trained at all" not in whole.stderr
+
+
+@pytest.mark.parametrize(("trained", "warned"), [(-0.1, True), (12.0, False)])
+def test_a_network_worse_than_its_reference_is_warned_of(tmp_path, trained, warned):
+    score = {"untrained": -1.0, "trained": trained, "unit": "dB", "reference": 11.7, "reference_is": "as many principal components"}
+    path = tmp_path / "net.safetensors"
+    write(path, {"w": np.zeros(1, np.float32)}, Header("codec/csinet", {}, {}, {}, 0.0, {"steps": 20}, 7, score))
+    assert (train.warned(path) or "").startswith("worse than as many principal components (-0.100, 11.700 dB)") is warned
 
 
 @pytest.mark.parametrize(

@@ -70,3 +70,10 @@ def test_plan():
     assert "1/8, 6 bits per number: 1536 bits" in text
     assert "encoder binarised" in text
     assert call("plan", "--report-bits", "8").exit_code == 2
+
+
+@pytest.mark.parametrize("limit", ["--ue-mmac", "--bs-mmac", "--ue-kb", "--bs-kb"])
+def test_no_limit_of_a_plan_is_negative(limit):
+    result = call("plan", "--report-bits", "2048", limit, "-3")
+    assert result.exit_code == 2
+    assert "-3.0 is not in the range x>=0" in result.stderr

@@ -6,7 +6,7 @@ import yaml
 
 from csisim.engine.cell import run_cell
 from csisim.errors import CsisimError
-from csisim.registry import configure
+from csisim.registry import build, configure
 from csisim.scenario.load import load_scenario
 
 FULL = """
@@ -104,3 +104,24 @@ def test_missing_weights_stop_the_run_with_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("CSISIM_CACHE", str(tmp_path))
     with pytest.raises(CsisimError, match="crnet: no weights for 1/4 of 32 x 32 images"):
         run(tmp_path, FULL, net="crnet")
+
+
+def test_the_command_that_missing_weights_suggest_makes_those_that_fit(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from csisim.training.recipe import read_recipe
+
+    monkeypatch.setenv("CSISIM_CACHE", str(tmp_path))
+    for asked in (
+        {"kind": "crnet", "reduction": 16, "quantiser": {"kind": "lloyd_max", "bits": 4}},
+        {"kind": "csinet_res", "reduction": 16, "delays": 16},
+        {"kind": "pm_csinetplus", "reduction": 16},
+    ):
+        config = configure("codec", asked)
+        with pytest.raises(CsisimError) as told:
+            build("codec", config).model(32, config.delays or 32)
+        given = str(told.value).split("--set '")[1].split("'")[0]
+        recipe = read_recipe(f"codec_{asked['kind']}", [given])
+        recipe.check()
+        made = recipe._config(recipe._kind(0), 0).codec
+        assert (made.architecture, made.delays) == (config.architecture, config.delays)
+        assert made.code_length(32, 32) == made.stored_length(32, 32)  # else it cannot be stored

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from csisim.errors import CsisimError
 from csisim.training.base import Schedule
@@ -80,6 +81,18 @@ def test_rates_by_the_beginning_of_a_name():
     rates = _Rates(Schedule(learning_rate=1.0, rates={"encoder": 0.1, "encoder/fc": 0.2, "decoder/fc/bias": 0.3}), factor=0.5)
     names = ("encoder/conv/weight", "encoder/fc/weight", "encoders/weight", "decoder/fc/bias", "decoder/fc/weight", "encoder")
     assert [rates[name] for name in names] == [0.05, 0.1, 0.5, 0.15, 0.5, 0.05]
+
+
+@pytest.mark.parametrize("key", ["encodr", "w/", "b/bias"])
+def test_a_rate_for_no_parameter_is_refused(fit, key):
+    with pytest.raises(CsisimError, match=f"rates: '{key}' is no parameter"):
+        train(fit(), SCHEDULE.model_copy(update={"rates": {"w": 0.1, key: 0.1}}))
+
+
+@pytest.mark.parametrize("rate", [-1.0, 0.0])
+def test_rates_are_positive(rate):
+    with pytest.raises(ValidationError, match="greater than 0"):
+        Schedule(rates={"w": rate})
 
 
 def test_resumed_is_uninterrupted(fit, tmp_path):

@@ -1,6 +1,7 @@
 """What all networks share: their sides, how they are run in the simulator, and where their weights come from."""
 
 import copy
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -200,7 +201,7 @@ def _model(config: NetConfig, angles: int, delays: int, _modified_ns: int) -> Ne
     if path is None:
         raise WeightsError(
             f"{config.kind}: no weights for 1/{config.reduction} of {angles} x {delays} images; "
-            f"`csisim train codec_{config.kind}` makes some, weights: FILE names others, "
+            f"{_training(config, angles, delays)}weights: FILE names {'some' if config.domain == 'beams' else 'others'}, "
             f"weights: {UNTRAINED} does without"
         )
     parameters = load(path, need, lambda dims: arrays(network, int(dims.get("calibration", 0)), config.stored_length(angles, delays)))
@@ -209,6 +210,17 @@ def _model(config: NetConfig, angles: int, delays: int, _modified_ns: int) -> Ne
     if codes is not None:
         codes = network.shorten(torch.from_numpy(codes)).detach().numpy()
     return NetModel(for_inference(network), config.quantiser.prepare(codes))
+
+
+def _training(config: NetConfig, angles: int, delays: int) -> str:
+    """What makes weights for this codec on images of this size; recipes have settings and images of their own, none of beams."""
+    if config.domain == "beams":
+        return ""
+    decisive = {*config.architecture, "delays"} | ({"quantiser"} if config.quantiser.squashes else set())
+    codec = {"kind": config.kind} | config.model_dump(mode="json", include=decisive, exclude_defaults=True)
+    taps = [] if config.delays is not None or delays == 32 else [f"--set link.taps={delays}"]
+    images = [] if angles == 32 else [f"--set link.images=TRACE_OF_{angles}_ANGLES"]
+    return " ".join([f"`csisim train codec_{config.kind} --set 'link.codec={json.dumps(codec)}'", *taps, *images]) + "` makes some, "
 
 
 def arrays(network: nn.Module, calibration: int, code_length: int) -> dict[str, np.ndarray]:
