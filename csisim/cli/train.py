@@ -122,13 +122,17 @@ def scores(path: Path) -> str:
 
 
 def warned(path: Path) -> str | None:
-    """What is wrong with a training that has ended: not begun, or worse than what needs none; from the header."""
+    """What is wrong with a training that has ended, from the header: not begun, or a codec worse than one that needs no training.
+
+    Other networks are measured against iterative algorithms that cost more than they do: to be behind those is no fault.
+    """
+    from csisim.training.tasks.codec import Codec
     from csisim.weights import read_header
 
     header = read_header(path)
     if header.recipe.get("steps") == 0:
         return "not trained at all, the time ended before the first step"
     score = header.score
-    if score["trained"] < score.get("reference", float("-inf")):
+    if score.get("reference_is") == Codec.reference_is and score["trained"] < score["reference"]:
         return f"worse than {score['reference_is']} ({score['trained']:.3f}, {score['reference']:.3f} {score['unit']})"
     return None

@@ -63,9 +63,12 @@ def test_a_training_without_a_step_is_warned_of(tmp_path):
     assert "not trained at all" not in whole.stderr
 
 
-@pytest.mark.parametrize(("trained", "warned"), [(-0.1, True), (12.0, False)])
-def test_a_network_worse_than_its_reference_is_warned_of(tmp_path, trained, warned):
-    score = {"untrained": -1.0, "trained": trained, "unit": "dB", "reference": 11.7, "reference_is": "as many principal components"}
+@pytest.mark.parametrize(
+    ("trained", "reference", "warned"),
+    [(-0.1, "as many principal components", True), (12.0, "as many principal components", False), (-0.1, "70 SCA iterations", False)],
+)
+def test_a_codec_worse_than_principal_components_is_warned_of(tmp_path, trained, reference, warned):
+    score = {"untrained": -1.0, "trained": trained, "unit": "dB", "reference": 11.7, "reference_is": reference}
     path = tmp_path / "net.safetensors"
     write(path, {"w": np.zeros(1, np.float32)}, Header("codec/csinet", {}, {}, {}, 0.0, {"steps": 20}, 7, score))
     assert (train.warned(path) or "").startswith("worse than as many principal components (-0.100, 11.700 dB)") is warned

@@ -218,7 +218,7 @@ def _training(config: NetConfig, angles: int, delays: int) -> str:
         return ""
     decisive = {*config.architecture, "delays"} | ({"quantiser"} if config.quantiser.squashes else set())
     codec = {"kind": config.kind} | config.model_dump(mode="json", include=decisive, exclude_defaults=True)
-    taps = [] if config.delays is not None or delays == 32 else [f"--set link.taps={delays}"]
+    taps = [] if delays == 32 or (config.delays is not None and delays < 32) else [f"--set link.taps={delays}"]
     images = [] if angles == 32 else [f"--set link.images=TRACE_OF_{angles}_ANGLES"]
     return " ".join([f"`csisim train codec_{config.kind} --set 'link.codec={json.dumps(codec)}'", *taps, *images]) + "` makes some, "
 
