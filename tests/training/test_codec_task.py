@@ -258,7 +258,7 @@ def test_a_training_goes_on_from_weights(tmp_path):
     scores = [weights.read_header(path).score for path in (first, second)]
     assert scores[0]["trained"] > scores[0]["untrained"]
     assert scores[1]["untrained"] == pytest.approx(scores[0]["trained"], abs=1e-3)
-    with pytest.raises(CsisimError, match="start: .*: reduction is 16, the recipe.s codec has 8"):
+    with pytest.raises(CsisimError, match=r"start: .*: reduction is 16, the recipe.s codec has 8"):
         run_recipe(Recipe.model_validate(further | {"link": link | {"codec": codec | {"reduction": 8}}}))
 
 
