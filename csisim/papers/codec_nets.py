@@ -1,4 +1,4 @@
-"""Short trainings for the tables of codec papers: packaged recipes on the public data's geometry, cached as any weights are.
+"""Short trainings for the tables of codec papers: packaged recipes on the public data's geometry, kept in the cache.
 
 Published networks saw 1e8 images. ``quick`` takes a tenth of the packaged recipe's steps (about a minute of one core each), ``full``
 all of them (about ten): what comes out says how far minutes go, not what the network can do. Short trainings see the first 16 of 32
@@ -12,7 +12,7 @@ from typing import Any
 
 from csisim.papers.base import Conditions, Effort
 from csisim.training.base import Progress
-from csisim.training.recipe import Recipe, read_recipe, run_recipe
+from csisim.training.recipe import Recipe, made_by, read_recipe, run_recipe
 from csisim.weights import cache_folder
 
 IMAGES = "indoor_public"  # the base station in a corner, as in the public data
@@ -60,13 +60,13 @@ def recipe_of(name: str, effort: Effort) -> Recipe:
 def trained(name: str, conditions: Conditions) -> dict[str, Any]:
     """Settings of a codec with its weights, trained now if it is not in the cache."""
     recipe = recipe_of(name, conditions.effort)
-    there = sorted(cache_folder().glob(f"*{recipe.digest[:8]}.safetensors"))
+    there = made_by(recipe, _folder())
     if not there or not _curve_file(recipe).exists():
         conditions.told(f"training {name}: {recipe.stages[0].schedule.steps} steps")
         history = _curve_file(recipe)
         history.parent.mkdir(parents=True, exist_ok=True)
         with history.open("a", encoding="utf-8") as file:  # a training that was interrupted goes on
-            there = run_recipe(recipe, told=lambda stage, task, progress: _append(file, progress))
+            there = run_recipe(recipe, _folder(), told=lambda stage, task, progress: _append(file, progress))
     return dict(recipe.link["codec"]) | {"weights": str(there[0])}
 
 
@@ -82,8 +82,13 @@ def curve(name: str, conditions: Conditions) -> list[float]:
     return [points[step] for step in range(schedule.validate_every, schedule.steps + 1, schedule.validate_every)][:10]
 
 
+def _folder() -> Path:
+    """Of their own, lest a scenario without ``weights`` takes what a minute made for trained."""
+    return cache_folder() / "short"
+
+
 def _curve_file(recipe: Recipe) -> Path:
-    return cache_folder() / "curves" / f"{recipe.digest}.jsonl"
+    return _folder() / f"{recipe.digest}.jsonl"
 
 
 def _append(file: Any, progress: Progress) -> None:

@@ -93,8 +93,8 @@ def side_by_side(
     running: dict[str, Future] = {}
     over: set[str] = set()
     with one_thread_per_process(), _starter(jobs, into, device) as start:
-        while (todo := ready()) or running:
-            for digest, recipe in todo.items():
+        while (due := ready()) or running:
+            for digest, recipe in due.items():
                 if digest in over:  # it would be trained for ever
                     raise CsisimError(f"training {digest} has ended, but its weights are not in {into}")
                 if digest not in running:

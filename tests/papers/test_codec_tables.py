@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from csisim import weights
 from csisim.feedback import pca
 from csisim.feedback.published import ROWS
 from csisim.papers import codec_nets, codec_nmse
@@ -13,6 +14,7 @@ from csisim.papers.base import Conditions, Measured, judge, reproduce
 from csisim.papers.codec_counts import costs, counted
 from csisim.papers.codec_nmse import Rate, closed_form, in_db, ratios
 from csisim.papers.codec_published import nmse, printed
+from csisim.registry import configure
 
 PAPERS = {name: import_module(f"csisim.papers.{name}").TABLES for name in ("ma2024", "ma2023", "lu2021")}
 ITEMS = [(paper, item) for paper, tables in PAPERS.items() for item in tables]
@@ -135,7 +137,11 @@ class TestShortTrainings:
         first, again = (codec_nets.trained("ACRNet-1x", conditions) for _ in range(2))
         assert first == again
         assert len(told) == 1
-        assert Path(first["weights"]).parent == tiny
+        config = configure("codec", first)
+        need = config.need(32, 8)
+        header = weights.read_header(Path(first["weights"]))
+        assert (header.component, header.architecture) == (need.component, need.architecture)
+        assert weights.find(need) is None  # what a minute made is not what a scenario without weights is looking for
 
     def test_lines_of_a_figure(self, tiny):
         from csisim.papers import lu2021

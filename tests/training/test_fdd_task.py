@@ -11,7 +11,6 @@ from csisim.records.load import load
 from csisim.runner.networks import train_networks
 from csisim.runner.sweep import run_sweep
 from csisim.scenario.load import load_scenario
-from csisim.training import native
 from csisim.training.base import Schedule
 from csisim.training.loop import train
 from csisim.training.recipe import Recipe, run_recipe
@@ -40,15 +39,8 @@ RECIPES = {
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    folder = tmp_path / "recipes"
-    folder.mkdir()
-    for name, document in RECIPES.items():
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))
-    monkeypatch.setattr(weights, "RECIPES", folder)
-    monkeypatch.setattr(native, "RECIPES", folder)
-    monkeypatch.setenv("CSISIM_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+def cache(packaged):
+    return packaged(RECIPES)
 
 
 @pytest.fixture(scope="module")

@@ -42,15 +42,8 @@ RECIPES = {
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    folder = tmp_path / "recipes"
-    folder.mkdir()
-    for name, document in RECIPES.items():
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))
-    monkeypatch.setattr(weights, "RECIPES", folder)
-    monkeypatch.setattr(native, "RECIPES", folder)
-    monkeypatch.setenv("CSISIM_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+def cache(packaged):
+    return packaged(RECIPES)
 
 
 def scenario(tmp_path, sweep=None, weights="pair", training="joint", estimator=None, digital=None, **fields):
