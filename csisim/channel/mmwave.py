@@ -196,12 +196,12 @@ class MmwaveClusters:
             ahead,
         )
         turns = -2j * np.pi * frequencies(config)[:, None]
-        per_cluster = config.num_rays * self.polarisations[0] * self.polarisations[1]
+        clusters = np.arange(config.num_clusters).repeat(config.num_rays * self.polarisations[0] * self.polarisations[1])
+        if config.k_factor_db is not None:
+            clusters = np.append(clusters, config.num_clusters)  # a further one without delay
         for block in delays:
-            for excess in block:
-                phasors = np.exp(turns * excess[:, :, None]).astype(self.dims.complex_dtype).repeat(per_cluster, axis=-1)
-                direct = np.ones((*phasors.shape[:-1], config.k_factor_db is not None), phasors.dtype)
-                yield np.concatenate([phasors, direct], axis=-1)
+            for excess in np.pad(block, [(0, 0)] * 3 + [(0, 1)]):
+                yield np.exp(turns * excess[:, :, None]).astype(self.dims.complex_dtype)[..., clusters]
 
 
 def frequencies(config: MmwaveClustersConfig) -> np.ndarray:
