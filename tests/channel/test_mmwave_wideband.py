@@ -108,7 +108,9 @@ def test_the_mean_power_is_the_same_on_every_subcarrier(ends, statistics):
 
 
 @both_statistics
-@pytest.mark.parametrize("ends", [{}, {"k_factor_db": 3.0}, {"tx_array": PANEL, "rx_array": PAIRS}], ids=["rays", "line of sight", "panels"])
+@pytest.mark.parametrize(
+    "ends", [{}, {"k_factor_db": 3.0}, {"tx_array": PANEL, "rx_array": PAIRS}], ids=["rays", "line of sight", "panels"]
+)
 def test_the_frequency_correlation_is_that_of_exponential_delays(ends, statistics):
     """1 / (1 + j 2 pi df tau), a line of sight adding its share of the power; in slots and in samples."""
     channel = build(8, ends, replace(DIMS, drops=400), statistics=statistics)
