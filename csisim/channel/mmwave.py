@@ -78,8 +78,9 @@ class MmwaveClusters:
 
     On the subcarrier at frequency f from the band's centre a gain is :math:`\alpha e^{-j 2 \pi f \tau}`. The rays of a cluster, whatever
     their polarisations, share its delay; delays are exponential with rms ``delay_spread_s`` and drawn with the angles, a line of sight
-    has none. Rays stay equally strong, so the power-delay profile is exponential: clusters as TR 38.901, eq. 7.5-1 and 7.5-5 draw them
-    with r_tau = 1, without shadowing. Frequencies :math:`\Delta f` apart correlate by :math:`1 / (1 + j 2 \pi \Delta f \tau_{rms})`.
+    has none. Rays stay equally strong, so their power-delay profile is exponential: clusters as TR 38.901, eq. 7.5-1 and 7.5-5 draw them
+    with r_tau = 1 and no shadowing, but not counted from the first of them. Rays :math:`\Delta f` apart in frequency correlate by
+    :math:`1 / (1 + j 2 \pi \Delta f \tau_{rms})`.
     """
 
     Config = MmwaveClustersConfig
