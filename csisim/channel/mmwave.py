@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from itertools import repeat
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from csisim.channel.base import FactoredState, Paths
 from csisim.channel.fading import AHEAD, Fading, Iid, blocks, statistics_of
@@ -41,6 +41,9 @@ class MmwaveClustersConfig(Component):
     tx_array: PolarisedArray = Field(Ula(), description="transmit array")
     rx_array: PolarisedArray = Field(Ula(), description="receive array")
     xpr_db: float = Field(8.0, ge=-60, le=60, description="cross-polarisation ratio of a path's gains (both arrays cross-polarised)")
+    num_subcarriers: int = Field(1, ge=1, description="subcarriers, evenly spaced over the bandwidth; one sees no delays")
+    bandwidth_hz: float = Field(100e6, gt=0, description="bandwidth that the subcarriers share")
+    delay_spread_s: float = Field(100e-9, ge=0, description="rms of the clusters' exponential excess delays over the line of sight")
 
     @model_validator(mode="after")
     def _consistent(self) -> "MmwaveClustersConfig":
@@ -52,6 +55,17 @@ class MmwaveClustersConfig(Component):
             raise ValueError(f"gain_variance is what normalisation: none leaves free; normalisation {self.normalisation} sets it")
         return self
 
+    @model_serializer(mode="wrap")
+    def _without_defaults_of_the_band(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A narrowband channel is told, and its records and trainings are known, as they were before there was a band."""
+        fields: dict[str, Any] = handler(self)
+        if all(getattr(self, name) == type(self).model_fields[name].default for name in _BAND):
+            return {name: value for name, value in fields.items() if name not in _BAND}
+        return fields
+
+
+_BAND = ("num_subcarriers", "bandwidth_hz", "delay_spread_s")
+
 
 class MmwaveClusters:
     r"""Rays between uniform arrays, :math:`H = \sqrt{N_t N_r / (N_c N_{ray})} \sum \alpha a_r a_t^H` (Kang 2022, eq. 45).
@@ -61,13 +75,19 @@ class MmwaveClusters:
 
     Between cross-polarised arrays every ray has an independent gain for each pair of polarisations; between two such arrays the
     crossed pairs are weaker by ``xpr_db``, at a single-polarised array all are equal, as behind a slant of 45 degrees.
+
+    On the subcarrier at frequency f from the band's centre a gain is :math:`\alpha e^{-j 2 \pi f \tau}`. The rays of a cluster, whatever
+    their polarisations, share its delay; delays are exponential with rms ``delay_spread_s`` and drawn with the angles, a line of sight
+    has none. Rays stay equally strong, so their power-delay profile is exponential: clusters as TR 38.901, eq. 7.5-1 and 7.5-5 draw them
+    with r_tau = 1 and no shadowing, but not counted from the first of them. Rays :math:`\Delta f` apart in frequency correlate by
+    :math:`1 / (1 + j 2 \pi \Delta f \tau_{rms})`.
     """
 
     Config = MmwaveClustersConfig
 
     def __init__(self, config: MmwaveClustersConfig, dims: Dims, streams: Streams, slot_s: float):
-        if dims.num_subcarriers != 1:
-            raise CsisimError(f"mmwave_clusters is narrowband: num_subcarriers must be 1, not {dims.num_subcarriers}")
+        if dims.num_subcarriers != config.num_subcarriers:
+            raise CsisimError(f"mmwave_clusters: {config.num_subcarriers} subcarriers configured, but the link has {dims.num_subcarriers}")
         self.config, self.dims, self.streams, self.slot_s = config, dims, streams, slot_s
         self.shared_statistics = config.statistics == "iid_angles"
         self.grids = config.rx_array.grid(dims.num_rx), config.tx_array.grid(dims.num_tx)
@@ -82,6 +102,7 @@ class MmwaveClusters:
         if not self.shared_statistics:
             self._geometry = next(self._geometries("channel.clusters", self.dims.drops))
             self._direct = next(self._direct_phasors("channel.clusters", self.dims.drops))
+            self._turns = next(self._delay_phasors("channel.clusters", self.dims.drops))
         self._slots = self._run("channel.fading", self.dims.drops, 1, self.config.fading)
 
     def step(self, slot: int) -> FactoredState:
@@ -102,15 +123,15 @@ class MmwaveClusters:
         shape = (drops, config.num_clusters * config.num_rays * pairs)
         gains = fading.run(self._rngs(name), shape, dims.complex_dtype, self.slot_s, spacing)
         if self.shared_statistics:
-            geometries, direct = self._geometries(name, drops), self._direct_phasors(name, drops)
+            geometries, direct, turns = self._geometries(name, drops), self._direct_phasors(name, drops), self._delay_phasors(name, drops)
         else:
-            geometries, direct = repeat(self._geometry), repeat(self._direct)
-        for geometry, of_rays, of_direct in zip(geometries, gains, direct, strict=False):
+            geometries, direct, turns = repeat(self._geometry), repeat(self._direct), repeat(self._turns)
+        for geometry, of_rays, of_direct, turn in zip(geometries, gains, direct, turns, strict=False):
             paths = of_rays if of_direct is None else np.concatenate([of_rays, of_direct], axis=-1)
-            yield self._state(geometry, paths * self.amplitudes)
+            paths = (paths * self.amplitudes)[:, :, None]
+            yield self._state(geometry, paths if turn is None else paths * turn)
 
     def _state(self, geometry: RayGeometry, gains: np.ndarray) -> FactoredState:
-        gains = gains[:, :, None]
         if self.config.normalisation == "per_drop":
             gains *= per_drop_scale(geometry.power(gains), self.dims.num_tx * self.dims.num_rx)
         state = FactoredState if isinstance(geometry, PolarisedGeometry) else RayState
@@ -162,6 +183,32 @@ class MmwaveClusters:
             yield from repeat(None)
         for block in blocks(self._rngs(f"{name}.line_of_sight"), (drops, 1), lambda rng, size: np.exp(2j * np.pi * rng.random(size))):
             yield from block.astype(self.dims.complex_dtype)
+
+    def _delay_phasors(self, name: str, drops: int) -> Iterator[np.ndarray | None]:
+        """Phasors (D, K, S, P) that the delays put on the paths; none at a single subcarrier, in the middle of the band."""
+        config = self.config
+        if config.num_subcarriers == 1:
+            yield from repeat(None)
+        ahead = AHEAD if self.shared_statistics else 1
+        delays = blocks(
+            self._rngs(f"{name}.delay"),
+            (drops, config.num_clusters),
+            lambda rng, size: config.delay_spread_s * rng.standard_exponential(size),
+            ahead,
+        )
+        turns = -2j * np.pi * frequencies(config)[:, None]
+        clusters = np.arange(config.num_clusters).repeat(config.num_rays * self.polarisations[0] * self.polarisations[1])
+        if config.k_factor_db is not None:
+            clusters = np.append(clusters, config.num_clusters)  # a further one without delay
+        for block in delays:
+            for excess in np.pad(block, [(0, 0)] * 3 + [(0, 1)]):
+                yield np.exp(turns * excess[:, :, None]).astype(self.dims.complex_dtype)[..., clusters]
+
+
+def frequencies(config: MmwaveClustersConfig) -> np.ndarray:
+    """Frequencies (S,) of the subcarriers in Hz, from the centre of the band."""
+    index = np.arange(config.num_subcarriers) - (config.num_subcarriers - 1) / 2
+    return index * (config.bandwidth_hz / config.num_subcarriers)
 
 
 def path_amplitudes(config: MmwaveClustersConfig, dims: Dims) -> np.ndarray:

@@ -112,18 +112,19 @@ def dense(steps: tuple[np.ndarray, np.ndarray], grids: tuple[Grid, Grid], gains:
         Phase steps of the receive and the transmit array.
     grids : two (rows, columns)
         Of the receive and the transmit array.
-    gains : (D, K, 1, P) complex
+    gains : (D, K, S, P) complex
 
     Returns
     -------
-    (D, K, 1, r, t) complex, dtype of the gains
+    (D, K, S, r, t) complex, dtype of the gains
     """
     (rx_rows, rx_columns), (tx_rows, tx_columns) = grids
     num_rx, num_tx, num_paths = rx_rows * rx_columns, tx_rows * tx_columns, gains.shape[-1]
     h = np.empty((*gains.shape[:-1], num_rx, num_tx), gains.dtype)
     (rx_along, rx_up), (tx_along, tx_up) = ((np.ascontiguousarray(step).reshape(-1, num_paths) for step in end) for end in steps)
-    interleaved = h.view(h.real.dtype).reshape(-1, num_rx, 2 * num_tx)
-    flat_gains = np.ascontiguousarray(gains).reshape(-1, num_paths)
+    num_subcarriers = gains.shape[-2]
+    interleaved = h.view(h.real.dtype).reshape(-1, num_subcarriers, num_rx, 2 * num_tx)
+    flat_gains = np.ascontiguousarray(gains).reshape(-1, num_subcarriers, num_paths)
     _dense(rx_along, rx_up, tx_along, tx_up, rx_columns, tx_columns, flat_gains, interleaved)
     return h
 
@@ -170,33 +171,38 @@ def _responses(along, up, columns, out):
 
 @_kernel
 def _dense(rx_along, rx_up, tx_along, tx_up, rx_columns, tx_columns, gains, out):
-    """Channels into ``out`` (M, r, 2 t), real and imaginary parts interleaved.
+    """Channels into ``out`` (M, S, r, 2 t), real and imaginary parts interleaved.
 
     With a_t = (x + j y) e^(-j centre) and c = g a_r e^(j centre), element n of a row of H is (c_re x + c_im y) + j (c_im x - c_re y),
     and element t - 1 - n the same with y negated. So x and y of half the antennas (``right``) meet the parts of c (``left``) once.
+    The subcarriers share x and y.
     """
-    num_rx, num_tx, num_paths = out.shape[1], out.shape[2] // 2, gains.shape[1]
+    num_rx, num_tx, num_paths = out.shape[2], out.shape[3] // 2, gains.shape[2]
     tx_rows = num_tx // tx_columns
     half = (num_tx + 1) // 2
     scale = 1.0 / math.sqrt(num_rx * num_tx)
     left = np.empty((num_paths, 2 * num_rx), out.dtype)
     right = np.empty((num_paths, 2 * half), out.dtype)
     products = np.empty((2 * num_rx, 2 * half), out.dtype)
+    turns = np.empty((num_paths, 2))
     for m in range(out.shape[0]):
         for p in range(num_paths):
             centre = 0.5 * ((tx_rows - 1) * tx_up[m, p] + (tx_columns - 1) * tx_along[m, p])
-            c, s = math.cos(centre), math.sin(centre)
-            right[p, 0], right[p, half] = c, s
+            turns[p, 0], turns[p, 1] = math.cos(centre), math.sin(centre)
+            right[p, 0], right[p, half] = turns[p, 0], turns[p, 1]
             _steer(right[p, :half], right[p, half:], tx_columns, tx_along[m, p], tx_up[m, p])
-            g_re, g_im = scale * gains[m, p].real, scale * gains[m, p].imag
-            left[p, 0], left[p, num_rx] = g_re * c - g_im * s, g_re * s + g_im * c
-            _steer(left[p, :num_rx], left[p, num_rx:], rx_columns, rx_along[m, p], rx_up[m, p])
-        np.dot(left.T, right, products)
-        for i in range(num_rx):
-            row, re, im = out[m, i], products[i], products[num_rx + i]
-            for n in range(half):
-                row[2 * n] = re[n] + im[half + n]
-                row[2 * n + 1] = im[n] - re[half + n]
-            for n in range(half):
-                row[2 * (num_tx - 1 - n)] = re[n] - im[half + n]
-                row[2 * (num_tx - 1 - n) + 1] = im[n] + re[half + n]
+        for f in range(out.shape[1]):
+            for p in range(num_paths):
+                c, s = turns[p, 0], turns[p, 1]
+                g_re, g_im = scale * gains[m, f, p].real, scale * gains[m, f, p].imag
+                left[p, 0], left[p, num_rx] = g_re * c - g_im * s, g_re * s + g_im * c
+                _steer(left[p, :num_rx], left[p, num_rx:], rx_columns, rx_along[m, p], rx_up[m, p])
+            np.dot(left.T, right, products)
+            for i in range(num_rx):
+                row, re, im = out[m, f, i], products[i], products[num_rx + i]
+                for n in range(half):
+                    row[2 * n] = re[n] + im[half + n]
+                    row[2 * n + 1] = im[n] - re[half + n]
+                for n in range(half):
+                    row[2 * (num_tx - 1 - n)] = re[n] - im[half + n]
+                    row[2 * (num_tx - 1 - n) + 1] = im[n] + re[half + n]

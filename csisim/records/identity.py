@@ -53,8 +53,8 @@ def _file_digest(path: str, size: int, changed_ns: int) -> str:
 
 def plain(value: Any) -> Any:
     """A setting as JSON values, the path of a file (it has a suffix, and the file is there) replaced by the file's SHA-256."""
-    if isinstance(value, BaseModel):
-        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, BaseModel):  # a field that a model does not write down decides nothing
+        return {name: plain(getattr(value, name)) for name in value.model_dump()}
     if isinstance(value, str | PurePath):
         path = Path(value)
         return {"sha256": file_digest(path)} if path.suffix and path.is_file() else str(value)

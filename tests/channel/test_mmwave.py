@@ -192,5 +192,5 @@ def test_impossible_settings_are_refused():
         MmwaveClustersConfig(gain_variance=0.1)
     with pytest.raises(CsisimError, match="rows \\* columns = 8"):
         build({"tx_array": {"kind": "upa", "rows": 3, "columns": 3}})
-    with pytest.raises(CsisimError, match="narrowband"):
+    with pytest.raises(CsisimError, match="1 subcarriers configured, but the link has 4"):
         build({}, Dims(4, 2, 4, 8, 2, 3, 1, num_subcarriers=4))

@@ -45,7 +45,7 @@ def test_planar_responses(array):
 def test_the_fused_kernel_is_the_sum_of_paths(rx, tx, dtype, bound):
     arrays = [Upa(rows=rows, columns=columns) for rows, columns in (rx, tx)]
     steps = tuple(phase_steps(array, *angles(seed)) for seed, array in enumerate(arrays))
-    gains = complex_normal(np.random.default_rng(4), (*SHAPE[:2], 1, SHAPE[2]), dtype)
+    gains = complex_normal(np.random.default_rng(4), (*SHAPE[:2], 2, SHAPE[2]), dtype)
     h = dense(steps, (rx, tx), gains)
     a_r, a_t = (response(array, array.rows * array.columns, *angles(seed)).swapaxes(-1, -2) for seed, array in enumerate(arrays))
     expected = FactoredState(Paths(Geometry(a_r, a_t), gains)).matrix()
