@@ -2,6 +2,9 @@
 
 import json
 import re
+import runpy
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -123,6 +126,21 @@ def test_a_plan_says_where_the_search_ends_and_how_its_weights_are_made():
     assert "fewer than 4 bits" in few
     asked = re.search(r"`csisim train codec_acrnet --set 'link.codec=(.*?)'", weights)
     assert configure("codec", yaml.safe_load(asked[1])) == configure("codec", report["codec"])
+
+
+def test_the_benchmark_times_every_codec_of_images(monkeypatch, capsys):
+    file = str(Path(__file__).parents[2] / "benchmarks" / "codecs.py")
+    timed = runpy.run_path(file)["timed_kinds"]([])
+    assert {"pca", "ista", "fista", "acrnet", "csi_l2o"} <= set(timed)
+    assert not {"paths", "type1", "topk", "ideal"} & set(timed)
+    monkeypatch.setattr(sys, "argv", [file, "pca", "csinet", "--batch", "2", "--rounds", "1"])
+    runpy.run_path(file, run_name="__main__")
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(("pca", "csinet"))]
+    assert [row[0] for row in rows] == ["pca", "csinet"]
+    assert all(float(rate) > 0 for row in rows for rate in row[1:])
+    monkeypatch.setattr(sys, "argv", [file, "paths"])
+    with pytest.raises(SystemExit, match="no codecs of images: paths"):
+        runpy.run_path(file, run_name="__main__")
 
 
 @pytest.mark.parametrize("limit", ["--ue-mmac", "--bs-mmac", "--ue-kb", "--bs-kb"])
