@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from csisim.errors import CsisimError
+
+if TYPE_CHECKING:
+    from csisim.feedback.planner import Plan
 
 REPEATS = 20
 
@@ -19,16 +22,27 @@ def codec() -> None:
 @codec.command()
 @click.argument("kind")
 @click.option("--reduction", default=4, show_default=True, help="Compression ratio 1/REDUCTION.")
-@click.option("--size", default="32x32", show_default=True, help="ANGLESxDELAYS of an image.")
+@click.option("--size", default="32x32", show_default=True, help="ANGLESxDELAYS of an image; or transmit chains x subcarriers.")
+@click.option("--receive", default=1, show_default=True, type=click.IntRange(1), help="Receive chains of CSI that becomes no images.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting of the codec.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(kind: str, reduction: int, size: str, settings: tuple[str, ...], as_json: bool) -> None:
-    """Parameters, multiply-accumulates, memory and latency of a codec of KIND, beside what was published."""
+def info(kind: str, reduction: int, size: str, receive: int, settings: tuple[str, ...], as_json: bool) -> None:
+    """Parameters, multiply-accumulates, memory and latency of a codec of KIND, beside what was published.
+
+    Of a codec that compresses no images (codebooks, lloyd_max, paths, ...): the bits of its longest report.
+    """
     from csisim.feedback.published import ANGLES, DELAYS, rows_of
 
     angles, delays = _size(size)
     given = {"kind": kind} | _settings(settings)
+    if not _compresses_images(kind):
+        from csisim.cli.report_bits import in_words, longest_report
+
+        length = longest_report(_configured(given), receive, angles, delays)
+        click.echo(json.dumps(length, indent=2) if as_json else in_words(length))
+        return
     config = _configured(given | {"reduction": reduction})
+    latency, missing = _latency(config, angles, delays)
     costs = config.costs(angles, delays)
     rows = rows_of(given, reduction) if (angles, delays) == (ANGLES, DELAYS) else []
     report = {
@@ -41,7 +55,8 @@ def info(kind: str, reduction: int, size: str, settings: tuple[str, ...], as_jso
         **{f"{side}_macs": getattr(costs, side).macs["mac"] for side in costs._fields},
         **{f"{side}_macs_{c}": n for side in costs._fields for c, n in getattr(costs, side).macs.items() if c != "mac"},
         **{f"{side}_memory_bytes": getattr(costs, side).memory_bytes for side in costs._fields},
-        **dict(zip(("encoder_latency_s", "decoder_latency_s"), _latency(config, angles, delays), strict=True)),
+        **dict(zip(("encoder_latency_s", "decoder_latency_s"), latency, strict=True)),
+        "no_latency": missing,
         "published": [
             {
                 "part": row.part,
@@ -72,6 +87,7 @@ def plan(
     """The ACRNet that fits user, base station and feedback link (Lu 2021, Algorithm 1)."""
     from csisim.feedback.planner import Limits
     from csisim.feedback.planner import plan as choose
+    from csisim.feedback.report import SCALE_BITS
 
     chosen = choose(Limits(report_bits, ue_mmac, bs_mmac, ue_kb, bs_kb), *_size(size))
     report = {
@@ -83,15 +99,41 @@ def plan(
         **{f"{side}_macs": getattr(chosen.costs, side).macs["layers"] for side in chosen.costs._fields},
         **{f"{side}_memory_bytes": getattr(chosen.costs, side).memory_bytes for side in chosen.costs._fields},
         "codec": chosen.settings,
+        "remarks": _remarks(chosen, *_size(size)),
     }
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
-    click.echo(f"ACRNet-{chosen.expansion}x at 1/{chosen.reduction}, {chosen.bits} bits per number: {chosen.report_bits} bits per report")
+    click.echo(
+        f"ACRNet-{chosen.expansion}x at 1/{chosen.reduction}, {chosen.bits} bits per number: {chosen.report_bits} bits per report, "
+        f"{chosen.report_bits + SCALE_BITS} with the scale factor"
+    )
     click.echo({"none": "nothing binarised", "encoder": "encoder binarised", "both": "encoder and decoder binarised"}[chosen.binarise])
     for side, end in (("encoder", "user"), ("decoder", "base station")):
         click.echo(f"{end}: {report[f'{side}_macs'] / 1e6:.3f} million multiply-accumulates, {report[f'{side}_memory_bytes'] / 1e3:.1f} kB")
     click.echo(f"codec: {json.dumps(chosen.settings)}")
+    for remark in report["remarks"]:
+        click.echo(remark)
+
+
+def _remarks(chosen: "Plan", angles: int, delays: int) -> list[str]:
+    """What a plan does not say by itself: where a limit of ours decided, what the network has no training for, and its weights."""
+    from csisim.feedback.planner import LEAST_BITS, MOST_EXPANSION
+    from csisim.registry import build
+
+    remarks = []
+    if chosen.expansion == MOST_EXPANSION:
+        remarks.append(
+            f"the limits would allow more than {MOST_EXPANSION}x, where the search ends: --bs-mmac and --bs-kb limit the decoder"
+        )
+    if chosen.bits < LEAST_BITS:
+        remarks.append(f"fewer than {LEAST_BITS} bits per number: this budget allows no more even at 1/{chosen.reduction}")
+    try:
+        build("codec", _configured(chosen.settings)).model(angles, delays)
+        remarks.append("its weights are there: shipped, or trained before")
+    except CsisimError as error:
+        remarks.append(str(error))
+    return remarks
 
 
 @codec.command()
@@ -151,10 +193,8 @@ def _configured(settings: dict[str, Any]) -> Any:
     from pydantic import ValidationError
     from pydantic_core import PydanticCustomError
 
-    from csisim.registry import component, configure, kinds
+    from csisim.registry import configure
 
-    if settings["kind"] in kinds("codec") and not hasattr(component("codec", settings["kind"]).Config, "costs"):
-        raise CsisimError(f"{settings['kind']} compresses no images, so there is nothing to count")
     try:
         return configure("codec", settings)
     except PydanticCustomError as error:
@@ -164,18 +204,30 @@ def _configured(settings: dict[str, Any]) -> Any:
         raise CsisimError("\n".join(lines)) from error
 
 
-def _report_bits(config: Any, angles: int, delays: int) -> int | None:
+def _compresses_images(kind: str) -> bool:
+    """Whether there is something to count; what is no kind at all is told later."""
+    from csisim.registry import component, kinds
+
+    return kind not in kinds("codec") or hasattr(component("codec", kind).Config, "costs")
+
+
+def _report_bits(config: Any, angles: int, delays: int) -> int:
     """Bits of one image's report, scale factor included."""
+    import numpy as np
+
     from csisim.feedback.images import SCALE_BITS
+    from csisim.registry import build
 
     if not hasattr(config, "code_length"):
-        return None
+        codec = build("codec", config)
+        size = (delays, 1, angles) if config.domain == "delay_angle" else (1, delays, angles)
+        return int(codec.booked_bits(codec.init((1, 1, *size), np.dtype(np.complex64))))
     scale = SCALE_BITS if config.scale == "report" else 0
     return scale + int(config.quantiser.num_bits(config.code_length(angles, delays)))
 
 
-def _latency(config: Any, angles: int, delays: int) -> tuple[float | None, float | None]:
-    """Median seconds of encoding and decoding one image on this machine; None where there is nothing to run without a trace."""
+def _latency(config: Any, angles: int, delays: int) -> tuple[tuple[float | None, float | None], str | None]:
+    """Median seconds of encoding and decoding one image on this machine; None where nothing can be run, and why."""
     import time
 
     import numpy as np
@@ -185,13 +237,13 @@ def _latency(config: Any, angles: int, delays: int) -> tuple[float | None, float
     if hasattr(config, "network"):
         from csisim.feedback.nets.complexity import latency
 
-        return latency(config.network(angles, delays), angles, delays, REPEATS)
+        return latency(config.network(angles, delays), angles, delays, REPEATS), None
     if not hasattr(config, "code_length"):
-        return None, None
+        return (None, None), f"{config.kind} has no model between images and codes"
     try:
         model = build("codec", config).model(angles, delays)
-    except CsisimError:
-        return None, None
+    except CsisimError as error:
+        return (None, None), str(error)
     image = np.random.default_rng(0).standard_normal((1, 2, angles, delays)).astype(np.float32)
     code = model.encode(image)
     times: tuple[list[float], list[float]] = ([], [])
@@ -200,12 +252,12 @@ def _latency(config: Any, angles: int, delays: int) -> tuple[float | None, float
             start = time.perf_counter()
             run(value)
             store.append(time.perf_counter() - start)
-    return float(np.median(times[0])), float(np.median(times[1]))
+    return (float(np.median(times[0])), float(np.median(times[1]))), None
 
 
 def _text(report: dict[str, Any]) -> str:
-    bits = "" if report["report_bits"] is None else f", {report['report_bits']} bits per report"
-    lines = [f"{report['codec']}: 1/{report['reduction']} of {report['angles']} x {report['delays']} images{bits}", ""]
+    size = f"1/{report['reduction']} of {report['angles']} x {report['delays']} images"
+    lines = [f"{report['codec']}: {size}, {report['report_bits']} bits per report", ""]
     lines.append(f"{'':24}{'encoder':>14}{'decoder':>14}{'total':>14}")
     rows = [("parameters", "params", 1, "d"), ("multiply-accumulates, M", "macs", 1e6, ".6f")]
     rows += [(f"  {c}", f"macs_{c}", 1e6, ".6f") for c in ("layers", "thop") if f"encoder_macs_{c}" in report]
@@ -215,6 +267,8 @@ def _text(report: dict[str, Any]) -> str:
         if None not in both:
             numbers = [number if unit == 1 else number / unit for number in (*both, sum(both))]
             lines.append(f"{title:24}" + "".join(f"{number:14{style}}" for number in numbers))
+    if report["no_latency"]:
+        lines.append(f"no latency: {report['no_latency']}")
     lines += [
         "",
         "multiply-accumulates: of all layers as published, attention and every iteration included; layers: convolutions and fully",

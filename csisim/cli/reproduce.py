@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from csisim.papers.base import Line
+    from csisim.papers.base import Line, Table
 
 PAPERS = ("hu2021", "kang2022", "lu2021", "ma2023", "ma2024")
 
 
 @click.command()
-@click.argument("paper", type=click.Choice(PAPERS))
+@click.argument("paper", type=click.Choice(PAPERS), required=False)
 @click.argument("items", nargs=-1)
+@click.option("--list", "listed", is_flag=True, help="List the items of PAPER, or of all papers, and stop.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes (default: what cores and memory allow).")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Results folder (default: results/PAPER).")
 @click.option(
@@ -27,9 +28,18 @@ PAPERS = ("hu2021", "kang2022", "lu2021", "ma2023", "ma2024")
 @click.option("--effort", type=click.Choice(("quick", "full")), default="quick", show_default=True, help="Quick shrinks, and says what.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of lines instead of tables.")
 def reproduce(
-    paper: str, items: tuple[str, ...], jobs: int | None, output: Path | None, scenarios: Path | None, effort: Any, as_json: bool
+    paper: str | None,
+    items: tuple[str, ...],
+    listed: bool,
+    jobs: int | None,
+    output: Path | None,
+    scenarios: Path | None,
+    effort: Any,
+    as_json: bool,
 ) -> None:
     """Measure ITEMS of PAPER (e.g. kang2022 table1; none: all of them), print published and measured side by side, and judge.
+
+    `csisim reproduce --list` says which items there are.
 
     Only missing records and networks are computed. Records, lines and a picture of every item stay in the results folder.
     Exit status: 0 everything that was run is reproduced or was published inconsistently, 1 something is not reproduced,
@@ -41,7 +51,14 @@ def reproduce(
     from csisim.papers.show import draw, written
     from csisim.records.store import write_atomic
 
-    tables: dict[str, base.Table] = import_module(f"csisim.papers.{paper}").TABLES
+    if listed:
+        for name in PAPERS if paper is None else (paper,):
+            for item, table in _tables(name).items():
+                click.echo(f"{name} {item:8}{table.title}")
+        return
+    if paper is None:
+        raise click.UsageError(f"Missing argument 'PAPER': one of {', '.join(PAPERS)}; --list says what is in them")
+    tables = _tables(paper)
     for item in items:
         if item not in tables:
             raise CsisimError(f"{paper} {item}: there are {', '.join(tables)}")
@@ -62,3 +79,9 @@ def reproduce(
         click.echo(json.dumps([line.document() for line in lines], indent=1))
     if any(line.verdict == "not reproduced" for line in lines):
         sys.exit(1)
+
+
+def _tables(paper: str) -> "dict[str, Table]":
+    """The items of a paper by name."""
+    tables: dict[str, Table] = import_module(f"csisim.papers.{paper}").TABLES
+    return tables

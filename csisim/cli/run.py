@@ -16,7 +16,7 @@ TOLD = 10  # failures that are told one by one
 
 
 @click.command()
-@click.argument("scenario", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("scenario")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes (default: what cores and memory allow), 1: this process.")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Results folder (default: results/NAME).")
 @click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Give a field a value, e.g. --set system.snr_db=5.")
@@ -26,7 +26,7 @@ TOLD = 10  # failures that are told one by one
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give a cell up after this time.")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but the table and errors.")
 def run(
-    scenario: Path,
+    scenario: str,
     jobs: int | None,
     output: Path | None,
     sets: tuple[str, ...],
@@ -36,19 +36,20 @@ def run(
     timeout: float | None,
     quiet: bool,
 ) -> None:
-    """Run SCENARIO: every cell of its sweep with every scheme, side by side on the same channel.
+    """Run SCENARIO, a file or the name of a shipped one: every cell of its sweep with every scheme, side by side on the same channel.
 
     Only what is missing is computed, so the same command resumes an interrupted run, and adding a scheme or a sweep value adds
     just that. The table goes to standard output, records and figures to the results folder.
 
     Exit status: 0 all is there, 1 some cells failed, 2 the scenario is not valid, 130 interrupted.
     """
+    from csisim.cli.shipped import scenario_file
     from csisim.runner.effort import default_jobs
     from csisim.runner.progress import display
     from csisim.runner.sweep import run_sweep
     from csisim.scenario.load import load_scenario
 
-    loaded = load_scenario(scenario, sets, sweeps)
+    loaded = load_scenario(scenario_file(scenario), sets, sweeps)
     root = output or Path("results") / loaded.scenario.name
     jobs = jobs or default_jobs(loaded)
     if dry_run:

@@ -16,16 +16,17 @@ ROOM = 96  # slots that fit on a line of text
 
 
 @click.command()
-@click.argument("scenario", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("scenario")
 @click.option(
     "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Draw it to FILE (.png, .pdf, .svg) instead."
 )
 @click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Give a field a value, e.g. --set feedback.delay_slots=2.")
-def timeline(scenario: Path, output: Path | None, sets: tuple[str, ...]) -> None:
-    """Show a superframe of SCENARIO slot by slot, and its signaling bits (Kang 2022, eq. 47-51)."""
+def timeline(scenario: str, output: Path | None, sets: tuple[str, ...]) -> None:
+    """Show a superframe of SCENARIO, a file or the name of a shipped one, slot by slot, and its signaling bits (Kang 2022, eq. 47-51)."""
+    from csisim.cli.shipped import scenario_file
     from csisim.scenario.load import load_scenario
 
-    resolved = load_scenario(scenario, sets).scenario
+    resolved = load_scenario(scenario_file(scenario), sets).scenario
     if output is None:
         click.echo(text(resolved))
         return

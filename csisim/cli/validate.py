@@ -12,12 +12,14 @@ from csisim.errors import ScenarioError
     "--sweep", "sweeps", multiple=True, metavar="PATH=V,V", help="Sweep this instead of what the file sweeps; several make a grid."
 )
 def validate(files: tuple[str, ...], sets: tuple[str, ...], sweeps: tuple[str, ...]) -> None:
-    """Check scenario FILEs: fields, kinds, and what they mean together."""
+    """Check scenario FILEs, or shipped ones by their names: fields, kinds, and what they mean together."""
+    from csisim.cli.shipped import scenario_file
     from csisim.scenario.load import load_scenario
 
     failed = False
-    for file in files:
+    for name in files:
         try:
+            file = scenario_file(name)
             loaded = load_scenario(file, sets, sweeps)
         except ScenarioError as error:
             failed = True

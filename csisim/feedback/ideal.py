@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from csisim.feedback.report import Report
+from csisim.feedback.report import Report, check_csi
 from csisim.registry import Component
 
 
@@ -23,13 +23,21 @@ class Ideal:
     def __init__(self, config: IdealConfig):
         self.config = config
 
-    def init(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        """Nothing to prepare."""
+    def init(self, shape: tuple[int, ...], dtype: np.dtype) -> tuple[int, ...]:
+        """The shape (D, K, S, R, T) that reports will have."""
+        return tuple(shape)
 
-    def encode(self, csi: np.ndarray, state: None) -> tuple[Report, None]:
-        """A report that holds ``csi`` (D, K, S, R, T) itself."""
+    def encode(self, csi: np.ndarray, state: tuple[int, ...]) -> tuple[Report, tuple[int, ...]]:
+        """A report that holds ``csi`` (D, K, S, R, T) itself.
+
+        Raises
+        ------
+        CsiError
+            If it is not finite, or of another shape than announced.
+        """
+        check_csi(csi, state)
         return Report(csi, 0), state
 
-    def decode(self, report: Report, state: None) -> tuple[np.ndarray, None]:
+    def decode(self, report: Report, state: tuple[int, ...]) -> tuple[np.ndarray, tuple[int, ...]]:
         """The array that the report holds."""
         return report.payload, state

@@ -9,6 +9,7 @@ from csisim.registry import configure
 
 REDUCTIONS = (4, 8, 16, 32, 64)
 LEAST_BITS, MOST_BITS = 4, 8  # per number of the code; fewer lose more than a shorter code does (Lu 2021, Fig. 15; Ma 2024, V-E)
+MOST_EXPANSION = 64  # k, where nothing limits the base station
 
 Binarise = Literal["none", "encoder", "both"]
 
@@ -55,7 +56,7 @@ class Plan:
         return kind | {"expansion": self.expansion, "reduction": self.reduction, "quantiser": {"kind": "uniform", "bits": self.bits}}
 
 
-def plan(limits: Limits, angles: int = 32, delays: int = 32, most: int = 64) -> Plan:
+def plan(limits: Limits, angles: int = 32, delays: int = 32, most: int = MOST_EXPANSION) -> Plan:
     """Choose ACRNet-k x by Algorithm 1 of Lu 2021.
 
     The code is as long as at least :data:`LEAST_BITS` bits per number allow (eq. 13), then as finely quantised as fits; fully

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from csisim.feedback.costs import Costs
 from csisim.registry import configure
 
-Count = Literal["mac", "layers", "thop", "printed", "params", "module_params", "float_equivalents"]
+Count = Literal["mac", "layers", "thop", "printed", "params", "module_params", "layer_weights", "float_equivalents"]
 Part = Literal["encoder", "decoder", "total"]
 
 ANGLES = DELAYS = 32
@@ -58,6 +58,8 @@ class Row:
             number = sum(side.float_equivalents for side in sides)
         elif self.count == "module_params":
             number = sum(side.params for side in sides) - ATTENTION_PARAMS[self.part]
+        elif self.count == "layer_weights":
+            number = sum(side.params for side in sides) - CSINET_OFFSETS
         elif self.count == "printed":
             number = printed_macs(self.settings["kind"], NUMBERS // self.reduction)
         else:
@@ -72,6 +74,9 @@ class Row:
 
 #: Attention matrices, which thop does not see: one attention in TransNet's encoder, two in its decoder, 64 wide.
 ATTENTION_PARAMS = {"encoder": 16_640, "decoder": 2 * 16_640, "total": 3 * 16_640}
+
+#: Biases (2048 + 2 (8 + 16 + 2) + 2) and batch norms (2 x 52) of CsiNet's decoder, which one row leaves out.
+CSINET_OFFSETS = 2_206
 
 
 def printed_macs(kind: str, code_length: int, iterations: int = 10) -> int:
@@ -172,6 +177,7 @@ def _csi_l2o() -> Iterator[Row]:
     note = "4096 more than its convolutions and fully connected layer, whatever the ratio: two for every number of the image"
     decoder = _by_ratio(8, "3.809 3.547 3.416 3.351")
     yield from _series({"kind": "csinet"}, "decoder", "layers", _L2O.format("III"), decoder, reproduced=False, note=note)
+    yield from _series({"kind": "csinet"}, "decoder", "layer_weights", _L2O.format("III"), _by_ratio(8, "0.527 0.265 0.134 0.069"))
     for kind, macs, params in (("sm_csinetplus", "1.638", "1.222"), ("pm_csinetplus", "1.466", "1.649")):
         yield Row({"kind": kind}, "encoder", 4, "thop", macs, _L2O.format("V"))
         exact = kind == "sm_csinetplus"
@@ -179,6 +185,10 @@ def _csi_l2o() -> Iterator[Row]:
             "" if exact else "parallel layers of 64 + 64 + 128 + 256 have the published multiply-accumulates and 1.049 million parameters"
         )
         yield Row({"kind": kind}, "encoder", 4, "params", params, _L2O.format("V"), exact, note, not exact)
+    both: tuple[Count, ...] = ("mac", "params")
+    for count in both:
+        note = "called one for all rates; it is the matrix for 1/16"
+        yield Row({"kind": "csi_l2o"}, "encoder", 16, count, "0.262", _L2O.format("V"), note=note)
 
 
 ROWS: tuple[Row, ...] = (*_crnet_and_acrnet(), *_deq(), *_transnet(), *_csi_l2o())

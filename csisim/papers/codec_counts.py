@@ -13,7 +13,7 @@ from csisim.papers.by_row import Measurable, Measure
 from csisim.registry import configure
 
 #: what is counted, and how it is called
-_UNITS = {"params": "k params", "module_params": "k params", "float_equivalents": "k params, 1/32"}
+_UNITS = {"params": "k params", "module_params": "k params", "layer_weights": "k weights", "float_equivalents": "k params, 1/32"}
 
 
 def counted(source: str, names: dict[str, str]) -> list[Measurable]:

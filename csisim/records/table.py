@@ -44,6 +44,7 @@ METRIC_COLUMNS: Groups = [
     [
         ("nmse_estimate_db", "nmse_estimate_mean", decibel),
         ("nmse_csi_db", "nmse_csi_mean", decibel),
+        ("sgcs", "sgcs_mean", number(3)),
         ("csi_age_slots", "csi_age_slots_mean", number(2)),
     ],
     [
@@ -55,7 +56,7 @@ METRIC_COLUMNS: Groups = [
 ]
 
 #: Columns left out where every value is null or zero.
-OPTIONAL = ("nmse_estimate_mean", "nmse_csi_mean", "csi_age_slots_mean", "feedback_bits")
+OPTIONAL = ("nmse_estimate_mean", "nmse_csi_mean", "sgcs_mean", "csi_age_slots_mean", "feedback_bits")
 
 
 def cells_table(cells: "pd.DataFrame") -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from csisim.acquisition.base import Sounding
 from csisim.beamforming.base import Occasion
 from csisim.channel.base import Channel, DenseState, stack
+from csisim.feedback.report import Report
 from csisim.phy.arrays import Ula
 from csisim.phy.dims import Dims, PowerBudget
 from csisim.phy.linalg import adjoint
@@ -109,8 +110,17 @@ def _sounding(dims: Dims) -> Sounding:
     return Sounding(f, w, Ula(), Ula())
 
 
-def check_codec(codec: Any, dims: Dims = DIMS) -> None:
-    """A codec's report has the length it books, decoding uses the report alone, and what is optional works where it is there.
+def check_codec(codec: Any, dims: Dims = DIMS, *, trained: bool = True) -> None:
+    """A codec's report has the length it books and belongs to one user, decoding uses the report alone, and options work where they are.
+
+    Parameters
+    ----------
+    codec : object
+        As :class:`csisim.feedback.report.Codec` describes.
+    dims : Dims
+        Of the CSI that it is asked to report, Gaussian entries.
+    trained : bool
+        Whether a report has to say more than silence; untrained networks say nothing.
 
     Raises
     ------
@@ -137,18 +147,39 @@ def check_codec(codec: Any, dims: Dims = DIMS) -> None:
     if layers:
         similarity = precoder_sgcs(decoded, csi).mean()
         _promise(similarity > 1 / shape[-1], f"a report says more than a random direction (SGCS {similarity:.2g})")
-    else:
+    elif trained:
         error = np.linalg.norm(decoded - csi) ** 2 / np.linalg.norm(csi) ** 2
         _promise(error < 1.0, f"a report says more than silence (NMSE {error:.2g})")
     pickle.dumps(state)
-    if report.num_bits:  # an ideal report holds whatever there is
-        _refuses(codec, np.full_like(csi, np.nan), codec.init(*start), "CSI that is not finite")
-        _refuses(codec, csi[..., :-1], codec.init(*start), "CSI of another shape than announced")
+    _check_independence(codec, csi, start, report, decoded)
+    spoiled = csi.copy()
+    spoiled[-1, -1, -1, -1, -1] = np.nan
+    _refuses(codec, spoiled, codec.init(*start), "CSI that is not finite")
+    for wrong in (csi[..., :-1], csi[:, :-1], csi[0]):
+        _refuses(codec, wrong, codec.init(*start), "CSI of another shape than announced")
     if hasattr(codec, "acknowledge"):
         _check_memory(codec, csi, start)
     if hasattr(codec, "allow"):
         booked = [codec.encode(csi, codec.allow(np.full(shape[:2], bits), codec.init(*start)))[0].booked for bits in (0.0, 1e9)]
         _promise((booked[0] < booked[1]).all(), "allow() makes reports shorter where it allows less")
+
+
+def _check_independence(codec: Any, csi: np.ndarray, start: tuple[Any, ...], report: Report, decoded: np.ndarray) -> None:
+    """Other drops and users change nothing in a report, and a drop alone reports what it reports among others."""
+    others = 3 * _draw(csi.shape, 4)
+    others[1:, 1:] = csi[1:, 1:]
+    beside, _ = codec.encode(others, codec.init(*start))
+    length = min(beside.payload.shape[-1], report.payload.shape[-1])  # padding follows the longest report of the batch
+    kept = _same(beside.booked[1:, 1:], report.booked[1:, 1:])
+    kept &= _same(beside.payload[1:, 1:, ..., :length], report.payload[1:, 1:, ..., :length])
+    _promise(kept, "a user's report does not depend on other drops and users")
+
+    single = [csi[1:2].shape, csi.dtype, *(replace(s, w=s.w[1:2], f=s.f[1:2]) for s in start[2:])]
+    alone, _ = codec.encode(csi[1:2], codec.init(*single))
+    _promise(_same(alone.booked, report.booked[1:2]), "a drop alone books what it books among others")
+    said, _ = codec.decode(alone, codec.init(*single))
+    error = np.linalg.norm(said - decoded[1:2]) / np.linalg.norm(decoded[1:2])
+    _promise(error < 0.01, f"a drop alone reports what it reports among others (relative difference {error:.2g})")
 
 
 def _refuses(codec: Any, csi: np.ndarray, state: Any, what: str) -> None:

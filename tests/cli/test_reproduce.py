@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from csisim.cli.reproduce import reproduce
+from csisim.cli.reproduce import PAPERS, reproduce
 from csisim.papers import kang2022
 from csisim.papers.base import Row, Rule
 from csisim.papers.by_scenario import Of, by_scenario
@@ -85,3 +85,11 @@ def test_frames_are_an_axis(run):
 def test_an_unknown_item_names_those_there_are():
     result = CliRunner().invoke(reproduce, ["kang2022", "table9"])
     assert "there are table1, table2" in str(result.exception)
+
+
+def test_the_items_of_papers_are_listed():
+    every, one = (CliRunner().invoke(reproduce, [*paper, "--list"]).stdout.splitlines() for paper in ([], ["kang2022"]))
+    assert set(one) < set(every)
+    assert [line.split()[1] for line in one] == list(kang2022.TABLES)
+    assert {line.split()[0] for line in every} == set(PAPERS)
+    assert CliRunner().invoke(reproduce, []).exit_code == 2

@@ -43,6 +43,23 @@ def test_a_bad_file_among_good_ones(csisim, tmp_path):
     assert "Traceback" not in result.output
 
 
+def test_a_bare_name_is_a_shipped_scenario_where_no_file_has_it(csisim, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report_loss").mkdir()  # results of that name are in no way
+    assert csisim("validate", "quickstart", "report_loss", "kang2022_table1").stdout.count(": OK") == 3
+    for command in (["run", "--dry-run"], ["timeline"]):
+        assert "quickstart" in csisim(*command, "quickstart").stdout
+        wrong = csisim(*command, "quikstart")
+        assert wrong.exit_code == 2
+        assert "neither a file here nor a shipped scenario (did you mean 'quickstart'?)" in wrong.stderr
+    (tmp_path / "quickstart").write_text("name: mine\n")
+    assert "quickstart:1:1: system: required" in csisim("validate", "quickstart").stderr
+    among = csisim("validate", "nosuch", "quickstart.yaml", "report_loss")
+    assert "nosuch: neither a file here" in among.stderr
+    assert "quickstart.yaml: cannot be read" in among.stderr  # a suffix names a file
+    assert "report_loss.yaml: OK" in among.stdout
+
+
 def test_set_and_sweep(csisim):
     assert "1 cell x 3 schemes x 2 replicas" in csisim("validate", QUICKSTART, "--set", "system.snr_db=3", "--set", "replicas=2").stdout
     assert "6 cells x 3 schemes" in csisim("validate", QUICKSTART, "--sweep", "system.num_users=1,2", "--sweep", "drops=1,2,3").stdout

@@ -67,6 +67,19 @@ def test_nothing_earns_more_with_worse_feedback(run, scheme, timescale, analog, 
         assert certainly_less(bad, good) or "type1" in str(codec), codec
 
 
+def test_worse_feedback_costs_rate_on_cost2100_too(run, scheme):
+    """Users of 3 m/s on a wide band, where a report waits for 6 ms, or three in five are lost."""
+    codecs = [{"kind": "lloyd_max", "bits": 4}, "type2", {"kind": "etype2", "combination": 4}, DIFFERENTIAL]
+    schemes = [scheme(f"s{i}", codec=codec, analog="ports", digital="zf", combiner_csi="true_channel") for i, codec in enumerate(codecs)]
+    walking = {"kind": "cost2100", "num_subcarriers": 4, "speed_mps": 3.0, "fading": None}
+    fixed = {"duplex": "fdd", "channel": walking, "system": PORTS | {"num_rx": 1, "num_rx_rf": 1}, "drops": 16,
+             "clock": {"slot_s": 1e-3, "frames": 6}}  # fmt: skip
+    good, late, lossy = (run(*schemes, feedback=feedback, **fixed) for feedback in ({}, {"delay_slots": 6}, {"loss": 0.6}))
+    for name, codec in zip(good, codecs, strict=True):
+        best, *worse = (drop_means({"sum_rate_bps_hz": o[name]["sum_rate_bps_hz"][o[name]["slot"] >= 8]}) for o in (good, late, lossy))
+        assert all(certainly_less(rate, best) for rate in worse), codec
+
+
 @pytest.mark.parametrize("timescale", ["single", "offline", "online"])
 def test_perfect_feedback_is_tdd_bit_for_bit(run, scheme, timescale):
     analog = {"single": "svd_phases", "offline": "covariance", "online": {"kind": "ssca", "batch": 2, "inner_iterations": 2}}[timescale]

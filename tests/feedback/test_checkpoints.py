@@ -40,6 +40,38 @@ def test_torch_checkpoints_of_the_crnet_family(kind, tmp_path):
         torch.testing.assert_close(target.state_dict()[name], value)
 
 
+#: Names of BCsiNet's layers with weights as the public code spells them, in its order; every head has its own.
+BCSINET_HEADS = {
+    "A": ["encoder_feature.conv3x3_bn"],
+    "B": ["encoder_feature.conv3x3_bn1", "encoder_feature.conv3x3_bn2"],
+    "C": ["encoder_feature.conv3x3_bn1", *(f"encoder_feature.tiny_refine1.conv{j}_bn" for j in (1, 2))],
+}
+
+
+def bcsinet_as_published(network, head, refinements):
+    """Both codes define their layers in the same order."""
+    decoder = [f"decoder_feature.refine{i}.conv{j}_bn" for i in range(refinements) for j in (1, 2, 3)]
+    modules = [*BCSINET_HEADS[head], "encoder_binary_fc", "decoder_fc", *decoder, "decoder_feature.conv3x3_bn"]
+    leaves = ("conv3x3.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
+    names = [f"{m}.{leaf}" for m in modules for leaf in (("weight", "bias") if m.endswith("_fc") else leaves)]
+    values = [value for name, value in network.state_dict().items() if not name.endswith("num_batches_tracked")]
+    return dict(zip(names, values, strict=True))
+
+
+@pytest.mark.parametrize(("head", "refinements"), [("A", 2), ("B", 3), ("C", 1)])
+def test_checkpoints_of_bcsinet(head, refinements, tmp_path):
+    config = configure("codec", {"kind": "bcsinet", "head": head, "refinements": refinements, "reduction": 16})
+    source, target, other = config.network(8, 8), config.network(8, 8), configure("codec", "bcsinet").network(8, 8)
+    for value in source.state_dict().values():  # batch norms begin all alike
+        value.copy_(torch.rand(value.shape))
+    torch.save({"state_dict": bcsinet_as_published(source, head, refinements)}, tmp_path / "best.pth")
+    checkpoints.load_torch(target, "bcsinet", tmp_path / "best.pth")
+    for name, value in source.state_dict().items():
+        torch.testing.assert_close(target.state_dict()[name], value)
+    with pytest.raises(CheckpointError, match="not a checkpoint of this bcsinet"):
+        checkpoints.load_torch(other, "bcsinet", tmp_path / "best.pth")
+
+
 def test_public_names_are_those_of_the_public_code():
     """A few names as the public repositories' modules spell them."""
     names = public_names("acrnet", configure("codec", "acrnet").network(32, 32))

@@ -1,11 +1,17 @@
 """``csisim codec``."""
 
 import json
+import re
+import runpy
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from csisim.cli import main
+from csisim.registry import configure
 
 
 def call(*args):
@@ -43,10 +49,48 @@ def test_info_of_other_kinds_and_sizes(kind):
 
 
 @pytest.mark.parametrize(
+    ("settings", "bits"),
+    [
+        (["ideal"], 0),
+        (["lloyd_max", "--size", "16x2", "--receive", "4", "--set", "bits=3"], 16 + 2 * 2 * 4 * 16 * 3),
+        # CQI, one of 16 x 8 beams, a co-phase in every subband
+        (["type1", "--set", "n1=4", "--set", "n2=2", "--set", "subbands=13"], 4 + 4 + 3 + 13 * 2),
+        # a second layer's offset, and co-phases of one bit
+        (["type1", "--set", "n1=4", "--set", "n2=2", "--set", "subbands=13", "--set", "rank=2"], 4 + 4 + 3 + 2 + 13),
+        (["learned_paths", "--size", "16x1", "--receive", "4"], 3 * 16),
+        (["topk", "--size", "8x6", "--reduction", "48"], 16 + 6 + 2 * 4),
+        # a bit says which rung
+        (["adaptive", "--size", "4x1", "--set", "ladder=[lloyd_max, {kind: lloyd_max, bits: 1}]"], 1 + 16 + 2 * 4 * 4),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_info_tells_how_long_reports_are(settings, bits):
+    result = call("info", *settings)
+    assert result.exit_code == 0, result.output
+    assert re.search(rf"\b{bits} bits (in the longest|per) report", result.stdout), result.stdout
+    assert json.loads(call("info", *settings, "--json").stdout)["report_bits"] == bits
+
+
+def test_a_codebook_is_asked_about_the_panel_and_the_subbands_that_it_names():
+    settings = ("--set", "n1=4", "--set", "n2=2", "--set", "subbands=6", "--set", "rank=2")
+    report = json.loads(call("info", "etype2", *settings, "--json").stdout)
+    assert (report["transmit"], report["subcarriers"], report["receive"], report["cqi_bits"]) == (16, 6, 2, 4)
+    without = json.loads(call("info", "etype2", *settings, "--set", "cqi=false", "--json").stdout)
+    assert report["report_bits"] - without["report_bits"] == 4
+
+
+@pytest.mark.parametrize(("kind", "why"), [("pca", "channels of cost2100_indoor cannot tell"), ("topk", "no model")])
+def test_info_says_why_there_is_no_latency(kind, why):
+    assert re.search(f"no latency: .*{why}", call("info", kind).stdout)
+
+
+@pytest.mark.parametrize(
     ("args", "message"),
     [
         (["nosuch"], "unknown codec kind"),
-        (["ideal"], "compresses no images"),
+        (["etype2", "--set", "combination=9"], "etype2: combination"),
+        (["type1", "--size", "30x1"], "no panel"),
+        (["lloyd_max", "--receive", "0"], "--receive"),
         (["acrnet", "--set", "expansion=many"], "acrnet: expansion"),
         (["acrnet", "--set", "expansion"], "expected KEY=VALUE"),
         (["acrnet", "--set", "=3"], "expected KEY=VALUE"),
@@ -70,6 +114,33 @@ def test_plan():
     assert "1/8, 6 bits per number: 1536 bits" in text
     assert "encoder binarised" in text
     assert call("plan", "--report-bits", "8").exit_code == 2
+
+
+def test_a_plan_says_where_the_search_ends_and_how_its_weights_are_made():
+    text = call("plan", "--report-bits", "64", "--size", "8x8").stdout
+    assert "64 bits per report, 80 with the scale factor" in text
+    assert "more than 64x, where the search ends" in text
+    report = json.loads(call("plan", "--report-bits", "4", "--size", "8x8", "--bs-mmac", "1", "--json").stdout)
+    assert report["expansion"] < 64
+    few, weights = report["remarks"]
+    assert "fewer than 4 bits" in few
+    asked = re.search(r"`csisim train codec_acrnet --set 'link.codec=(.*?)'", weights)
+    assert configure("codec", yaml.safe_load(asked[1])) == configure("codec", report["codec"])
+
+
+def test_the_benchmark_times_every_codec_of_images(monkeypatch, capsys):
+    file = str(Path(__file__).parents[2] / "benchmarks" / "codecs.py")
+    timed = runpy.run_path(file)["timed_kinds"]([])
+    assert {"pca", "ista", "fista", "acrnet", "csi_l2o"} <= set(timed)
+    assert not {"paths", "type1", "topk", "ideal"} & set(timed)
+    monkeypatch.setattr(sys, "argv", [file, "pca", "csinet", "--batch", "2", "--rounds", "1"])
+    runpy.run_path(file, run_name="__main__")
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(("pca", "csinet"))]
+    assert [row[0] for row in rows] == ["pca", "csinet"]
+    assert all(float(rate) > 0 for row in rows for rate in row[1:])
+    monkeypatch.setattr(sys, "argv", [file, "paths"])
+    with pytest.raises(SystemExit, match="no codecs of images: paths"):
+        runpy.run_path(file, run_name="__main__")
 
 
 @pytest.mark.parametrize("limit", ["--ue-mmac", "--bs-mmac", "--ue-kb", "--bs-kb"])

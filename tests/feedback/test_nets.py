@@ -93,22 +93,45 @@ def test_a_code_in_half_precision_passes_a_quantiser():
     torch.testing.assert_close(half.float(), base.straight_through(code, quantiser), atol=0.01, rtol=0)
 
 
+QUANTISERS = ({"kind": "float32"}, {"kind": "uniform", "bits": 3}, {"kind": "mu_law", "bits": 6}, {"kind": "lloyd_max", "bits": 4},
+              {"kind": "lloyd_max", "bits": 2, "per_element": True}, {"kind": "allocated", "bits": 3},
+              {"kind": "vector", "bits": 3, "dim": 2})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Weights of every network with calibration codes, made once; a quantiser that squashes codes has weights of its own."""
+    made_already = {}
+
+    def weights(kind, quantiser):
+        squashed = quantiser["kind"] == "uniform"
+        if (kind, squashed) not in made_already:
+            more = {"quantiser": quantiser} if squashed else {}
+            made_already[kind, squashed] = saved(tmp_path_factory.mktemp(kind), kind, **more)
+        return made_already[kind, squashed]
+
+    return weights
+
+
+@pytest.mark.parametrize("quantiser", QUANTISERS, ids=lambda q: "-".join(map(str, q.values())))
 @pytest.mark.parametrize("kind", NETS)
-def test_a_codec_with_weights_reports_in_bits(kind, tmp_path):
-    path = saved(tmp_path, kind)
-    codec = build("codec", made(kind, weights=path, quantiser={"kind": "lloyd_max", "bits": 4}))
+def test_a_codec_with_weights_reports_in_bits(kind, quantiser, weights):
+    codec = build("codec", made(kind, weights=weights(kind, quantiser), quantiser=quantiser))
     angles, delays = SIZES[kind]
+    numbers = 2 * angles * delays // 4
     csi = complex_normal(np.random.default_rng(2), (3, 2, delays, 1, angles))
     report, state = codec.encode(csi, codec.init(csi.shape, csi.dtype))
-    assert report.num_bits == 16 + 4 * (2 * angles * delays // 4)
+    assert report.num_bits == 16 + (3 * numbers // 2 if quantiser["kind"] == "vector" else quantiser.get("bits", 32) * numbers)
     assert report.payload.shape == (3, 2, -(-report.num_bits // 8))
     decoded, _ = codec.decode(report, state)
     again, _ = codec.decode(Report(report.payload.copy(), report.num_bits), codec.init(csi.shape, csi.dtype))
     np.testing.assert_array_equal(decoded, again)
     assert decoded.shape == csi.shape
     assert np.isfinite(decoded).all()
-    alone, _ = codec.encode(csi[1:2], state)
-    assert np.mean(np.unpackbits(alone.payload[0] ^ report.payload[1])) < 0.01  # a code on a threshold may round either way
+    alone, _ = codec.decode(codec.encode(csi[1:2], state)[0], state)
+    assert np.linalg.norm(alone - decoded[1:2]) < 0.05 * np.linalg.norm(decoded[1:2])  # a code on a threshold may round either way
+    noise = np.random.default_rng(3).integers(0, 256, report.payload.shape, np.uint8)
+    assert np.isfinite(codec.decode(Report(noise, report.num_bits), state)[0]).all()
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path):

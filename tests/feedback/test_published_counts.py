@@ -30,6 +30,15 @@ def test_rows_called_wrong_are_wrong_and_say_why(row):
     assert row.note
 
 
+def test_csinets_decoder_was_counted_by_its_layers_weights_alone():
+    pytest.importorskip("torch")
+    from csisim.feedback.published import CSINET_OFFSETS
+
+    decoder = configure("codec", {"kind": "csinet", "reduction": 16}).network(32, 32).decoder
+    weights = sum(p.numel() for name, p in decoder.named_parameters() if name.endswith("weight") and p.ndim > 1)
+    assert costs((("kind", "csinet"),), 16).decoder.params - weights == CSINET_OFFSETS
+
+
 def test_transnets_shifted_row_is_ours_one_ratio_earlier():
     for row in (r for r in ROWS if r.settings["kind"] == "transnet" and r.part == "decoder"):
         earlier = ours(Row(row.settings, row.part, row.reduction // 2, row.count, row.value, row.source))

@@ -56,6 +56,13 @@ def test_columns_without_news_are_left_out():
     assert {"signaling_bits", "nmse_csi_db"} <= set(heading)
 
 
+def test_precoders_have_a_similarity_where_channels_have_an_error():
+    heading, rows = data(cells_table(cells(nmse_csi_mean=np.nan, sgcs_mean=0.87651)))
+    assert dict(zip(heading, rows[0], strict=True))["sgcs"] == "0.877"
+    assert "nmse_csi_db" not in heading
+    assert "sgcs" not in data(cells_table(cells(sgcs_mean=np.nan)))[0]  # TDD has no reports
+
+
 def test_differences():
     row = {"snr_db": 10, "scheme": "b", "n": 16}
     row |= {f"{m}_diff_{w}": 0.25 for m in METRICS[:2] for w in ("mean", "ci95")}

@@ -8,6 +8,7 @@ import pytest
 from csisim import testing
 from csisim.feedback.differential import Differential
 from csisim.feedback.lloyd_max import LloydMax
+from csisim.feedback.report import Report
 from csisim.phy.dims import Dims
 from csisim.registry import TABLE, component, configure
 from csisim.testing.checks import DIMS
@@ -15,6 +16,8 @@ from csisim.testing.checks import DIMS
 ONE_USER = Dims(drops=3, num_users=1, num_rx=4, num_tx=16, num_rx_rf=2, num_rf=4, num_streams=2)
 
 PORTS = replace(DIMS, num_rf=8)  # the smallest panel on which every codebook's defaults are allowed
+IMAGES = replace(DIMS, num_rx=16, num_rx_rf=16, num_rf=16)  # the smallest images that every network takes
+TRACE = replace(DIMS, num_tx=32, num_rf=32, num_rx=1, num_rx_rf=1, num_subcarriers=32)  # those of the packaged trace
 
 
 def make(room: str, kind: str, **fields):
@@ -29,10 +32,20 @@ def test_estimators(kind):
     testing.check_estimator(make("estimator", kind))
 
 
-@pytest.mark.parametrize("kind", ["fista", "ideal", "ista", "lloyd_max", "paths", "topk"])  # the others need weights or a trace
+LADDER = [{"kind": "lloyd_max", "bits": bits} for bits in (1, 4)]
+#: Settings that a kind cannot do without.
+NEEDED = {"differential": {"inner": "lloyd_max"}, "adaptive": {"ladder": LADDER}, "pca": {"reduction": 32}}
+
+
+@pytest.mark.parametrize("kind", sorted(TABLE["codec"]))
 def test_codecs(kind):
-    codec = make("codec", kind)
-    testing.check_codec(codec, PORTS if codec.content == "precoder" else DIMS)
+    if ".nets." in TABLE["codec"][kind][0]:
+        pytest.importorskip("torch")
+        testing.check_codec(make("codec", kind, domain="beams"), IMAGES, trained=False)
+        return
+    codec = make("codec", kind, **NEEDED.get(kind, {}))
+    dims = PORTS if codec.content == "precoder" else TRACE if kind == "pca" else DIMS
+    testing.check_codec(codec, dims, trained=kind not in ("beam_crnet", "learned_paths"))  # these two are here without weights
 
 
 @pytest.mark.parametrize("kind", sorted(TABLE["analog"]))
@@ -70,17 +83,10 @@ def test_a_broken_component_is_told_which_promise_it_breaks():
         testing.check_digital(Loud())
 
 
-def codec(base="lloyd_max", **methods):
+def codec(base, **methods):
     """A shipped codec with some methods spoiled."""
-    shipped = {"lloyd_max": {"kind": "lloyd_max"}, "differential": {"kind": "differential", "inner": "lloyd_max"},
-               "adaptive": {"kind": "adaptive", "ladder": [{"kind": "lloyd_max", "bits": bits} for bits in (1, 4)]}}[base]  # fmt: skip
-    config = configure("codec", shipped)
+    config = configure("codec", {"kind": base, **NEEDED.get(base, {})})
     return type("Spoiled", (component("codec", base),), methods)(config)
-
-
-@pytest.mark.parametrize("base", ["lloyd_max", "differential", "adaptive"])
-def test_what_is_optional_in_a_codec_is_checked_where_it_is_there(base):
-    testing.check_codec(codec(base))
 
 
 def _rash(self, report, intact, state):
@@ -92,14 +98,31 @@ def _gullible(self, csi, state):
     return LloydMax.encode(self, np.nan_to_num(csi), state)
 
 
+def _shapeless(self, csi, state):
+    return Report(csi, 0), state
+
+
+def _sociable(self, csi, state):
+    """Takes the mean of whoever is in the batch out of everybody's channel."""
+    return LloydMax.encode(self, csi - csi.mean(axis=(0, 1)), state)
+
+
+def _gregarious(self, csi, state):
+    """A drop alone has another scale than drops together."""
+    return LloydMax.encode(self, csi * np.float32(1 + len(csi) / 10), state)
+
+
 @pytest.mark.parametrize(
     ("broken", "promise"),
     [
         (codec("differential", acknowledge=_rash), "intact"),
         (codec("adaptive", allow=lambda self, bits, state: state), "shorter"),
         (codec("lloyd_max", encode=_gullible), "not finite"),
+        (codec("ideal", encode=_shapeless), "not finite"),
+        (codec("lloyd_max", encode=_sociable), "other drops and users"),
+        (codec("lloyd_max", encode=_gregarious), "alone"),
     ],
-    ids=["acknowledge", "allow", "encode"],
+    ids=["acknowledge", "allow", "encode", "shapeless", "sociable", "gregarious"],
 )
 def test_a_broken_codec_is_told_which_promise_it_breaks(broken, promise):
     with pytest.raises(AssertionError, match=promise):

@@ -216,8 +216,9 @@ def _training(config: NetConfig, angles: int, delays: int) -> str:
     """What makes weights for this codec on images of this size; recipes have settings and images of their own, none of beams."""
     if config.domain == "beams":
         return ""
-    decisive = {*config.architecture, "delays"} | ({"quantiser"} if config.quantiser.squashes else set())
-    codec = {"kind": config.kind} | config.model_dump(mode="json", include=decisive, exclude_defaults=True)
+    codec = {"kind": config.kind} | config.model_dump(mode="json", include={*config.architecture, "delays"}, exclude_defaults=True)
+    if config.quantiser.squashes:  # trained into the network; its kind is a default of its own and must be there
+        codec["quantiser"] = config.quantiser.model_dump(mode="json")
     taps = [] if delays == 32 or (config.delays is not None and delays < 32) else [f"--set link.taps={delays}"]
     images = [] if angles == 32 else [f"--set link.images=TRACE_OF_{angles}_ANGLES"]
     return " ".join([f"`csisim train codec_{config.kind} --set 'link.codec={json.dumps(codec)}'", *taps, *images]) + "` makes some, "

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from csisim.errors import CsisimError
+from csisim.feedback.nets.bcsinet import BCsiNet
 from csisim.feedback.nets.csinet import CsiNet, CsiNetConfig
 
 
@@ -45,6 +46,32 @@ RENAMED = {
 RENAMED["bacrnet"] = RENAMED["acrnet"]
 
 
+def names_of(kind: str, network: nn.Module) -> dict[str, str]:
+    """Prefixes of a public checkpoint's names and ours for them.
+
+    BCsiNet's layers are counted here, so that their places depend on its head and on its RefineNets.
+
+    Raises
+    ------
+    CheckpointError
+        If no public checkpoints of this kind are known.
+    """
+    if kind in RENAMED:
+        return RENAMED[kind]
+    if not isinstance(network, BCsiNet):
+        raise CheckpointError(f"no public checkpoint format is known for {kind}; known: {', '.join(sorted([*RENAMED, 'bcsinet']))}")
+    dense = len(list(network.encoder.children())) - 1
+    last = len(list(network.decoder.children())) - 2  # the convolution after the RefineNets, before the activation
+    blocks = {f"encoder_feature.conv3x3_bn{number}": f"encoder.{place}" for number, place in (("", 0), (1, 0), (2, 2))}
+    blocks |= {f"encoder_feature.tiny_refine1.conv{j + 1}_bn": f"encoder.2.branch.{2 * j}" for j in range(2)}
+    blocks |= {f"decoder_feature.refine{i}.conv{j + 1}_bn": f"decoder.{i + 2}.branch.{2 * j}" for i in range(last - 2) for j in range(3)}
+    blocks["decoder_feature.conv3x3_bn"] = f"decoder.{last}"
+    names = {"encoder_binary_fc.": f"encoder.{dense}.", "decoder_fc.": "decoder.0."}
+    for public, own in blocks.items():
+        names |= {f"{public}.conv3x3.": f"{own}.conv.", f"{public}.bn.": f"{own}.bn."}
+    return names
+
+
 # -- PyTorch -----------------------------------------------------------------------------------------------------------
 
 
@@ -58,12 +85,11 @@ def load_torch(network: nn.Module, kind: str, *paths: str | Path) -> None:
     CheckpointError
         If a file is damaged, wants to execute code, or does not have exactly the network's parameters.
     """
-    if kind not in RENAMED:
-        raise CheckpointError(f"no public checkpoint format is known for {kind}; known: {', '.join(sorted(RENAMED))}")
+    prefixes = names_of(kind, network)
     found: dict[str, Tensor] = {}
     for path in paths:
         for name, value in read_torch(path).items():
-            found[_renamed(name, RENAMED[kind])] = value
+            found[_renamed(name, prefixes)] = value
     own = network.state_dict()
     wanted = {name for name in own if not name.endswith("num_batches_tracked")}
     there = {name for name in found if not name.endswith("num_batches_tracked")}
@@ -77,7 +103,10 @@ def load_torch(network: nn.Module, kind: str, *paths: str | Path) -> None:
 
 
 def read_torch(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name, as they are there, profilers' counters left out."""
+    """The tensors of a checkpoint by name, as they are there, profilers' counters left out.
+
+    CLNet's files are read as well; there is no CLNet here that would take them.
+    """
     try:
         with _known_records():
             content = torch.load(path, map_location="cpu", weights_only=True)
