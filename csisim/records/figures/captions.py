@@ -27,6 +27,8 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "speed_mps": ("Speed", "", "m/s"),
     "doppler_hz": ("Doppler frequency", "", "Hz"),
     "carrier_hz": ("Carrier frequency", "", "Hz"),
+    "bandwidth_hz": ("Bandwidth", "", "Hz"),
+    "delay_spread_s": ("Delay spread", "", "s"),
     "angular_spread_deg": ("Angular spread", "", "°"),
     "frames": ("Frames per superframe", "$T_f$", ""),
     "slots_per_frame": ("Slots per frame", "$T_s$", ""),
@@ -74,6 +76,16 @@ def axis_label(name: str) -> str:
     return spell(name) + (f" {symbol}" if symbol else "") + (f" ({unit})" if unit else "")
 
 
+def heading(name: str, value: Any) -> str:
+    """What stands above a panel: the axis and its value, times and frequencies with the prefix that suits them."""
+    from matplotlib.ticker import EngFormatter
+
+    unit = WORDS.get(name, ("", "", ""))[2]
+    if unit in ("s", "Hz") and value == value:
+        return f"{spell(name)}: {EngFormatter(unit)(value)}"
+    return f"{axis_label(name)}: {written(value)}"
+
+
 def metric_label(name: str) -> str:
     """Label of a metric: words and unit."""
     unit = WORDS[name][2]
@@ -109,7 +121,7 @@ def conditions(results: "Results", x: str | None = None, evaluated: bool = False
     others = {
         name: value for name, value in held.items() if name not in SYSTEM and name not in ("snr_db", "length", "frames", "slots_per_frame")
     }
-    parts += [f"{spell(name, lower=True)} {_shown(value)}" for name, value in others.items()]
+    parts += [f"{spell(name, lower=True)} {written(value)}" for name, value in others.items()]
     drops = scenario.drops * scenario.replicas
     text = ", ".join(parts) + f"; {drops} drop{'s' * (drops != 1)}"
     if evaluated and scenario.evaluation.last_frames is not None:
@@ -121,8 +133,11 @@ def _equals(symbol: str, value: Any) -> str:
     return f"{symbol}\u00a0=\u00a0{value}"  # no line break inside
 
 
-def _shown(value: Any) -> str:
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+def written(value: Any) -> str:
+    """A value as it is written; a column of numbers holds nan where there is none."""
+    if value is None or value != value:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-__all__ = ["axis_label", "band", "conditions", "metric_label", "spell"]
+__all__ = ["axis_label", "band", "conditions", "heading", "metric_label", "spell", "written"]

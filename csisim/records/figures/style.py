@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csisim.records.atomic import replacing
-from csisim.records.figures.captions import axis_label
+from csisim.records.figures.captions import heading, written
 from csisim.records.figures.kinds import Picture
 
 if TYPE_CHECKING:
@@ -81,10 +81,10 @@ def draw(picture: Picture, schemes: Sequence[str], columns: int = 1) -> "Figure"
         engine.set(rect=(0.0, caption_in / height, 1.0, 1.0 - (caption_in + title_in + legend_in) / height), w_pad=0.03, h_pad=0.03)
         parts = _panels(picture)
         panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
-        for axes, (heading, part) in zip(panels, parts, strict=True):
+        for axes, (above, part) in zip(panels, parts, strict=True):
             _draw_schemes(axes, part, shown, list(schemes))
             _finish_axes(axes, part)
-            axes.set_title(heading, fontsize=RC["legend.fontsize"])
+            axes.set_title(above, fontsize=RC["legend.fontsize"])
             axes.label_outer()
         figure.text(0.5, 1.0 - 0.04 / height, title, fontsize=TITLE_PT, fontweight="bold", ha="center", va="top")
         handles, names = panels[0].get_legend_handles_labels()
@@ -112,8 +112,7 @@ def _panels(picture: Picture) -> list[tuple[str, Picture]]:
     if picture.panel is None:
         return [("", picture)]
     values = picture.table[picture.panel]
-    label = axis_label(picture.panel)
-    return [(f"{label}: {_word(v)}", replace(picture, table=picture.table[values == v])) for v in dict.fromkeys(values)]
+    return [(heading(picture.panel, v), replace(picture, table=picture.table[values == v])) for v in dict.fromkeys(values)]
 
 
 def _labels(picture: Picture) -> dict[str, str]:
@@ -155,18 +154,12 @@ def _positions(picture: Picture, values: list[Any]) -> np.ndarray:
     if _is_numeric(picture):
         return np.asarray(values, dtype=float)
     order = _words(picture.table[picture.x].tolist())
-    return np.asarray([list(order).index(word) for word in map(_word, values)], dtype=float)
+    return np.asarray([list(order).index(word) for word in map(written, values)], dtype=float)
 
 
 def _words(values: list[Any]) -> dict[str, None]:
     """What stands side by side on an axis that is not one of numbers, each once."""
-    return dict.fromkeys(map(_word, values))
-
-
-def _word(value: Any) -> str:
-    if value is None or value != value:  # a column of numbers holds nan where there is none
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return dict.fromkeys(map(written, values))
 
 
 def _is_numeric(picture: Picture) -> bool:
