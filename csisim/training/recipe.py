@@ -255,9 +255,10 @@ def run_recipe(
 ) -> list[Path]:
     """Train all stages and write the weights of every component that was trained, in the cache if no folder is named.
 
-    What is finished or half finished is kept until the end: the same call resumes a training that was killed. Weights are written
-    when the last stage has ended. A budget is for all of it, and what a stage leaves of its share goes to those after it; weights of
-    the same recipe that are there and score higher than what it led to are left as they are, and ``say`` is told so.
+    What is finished or half finished is kept until the end: the same call resumes a training that was killed. One of another budget,
+    or of none, does not: by the time of the kill the learning rate had gone another way. Weights are written when the last stage has
+    ended. A budget is for all of it, and what a stage leaves of its share goes to those after it; weights of the same recipe that are
+    there and score higher than what it led to are left as they are, and ``say`` is told so.
 
     Returns
     -------
@@ -265,7 +266,8 @@ def run_recipe(
     """
     began = time.perf_counter()
     recipe.check()
-    into, unfinished = Path(folder or cache_folder()), cache_folder() / "unfinished" / recipe.digest
+    into, mark = Path(folder or cache_folder()), recipe.digest if budget_s is None else f"{recipe.digest}-{budget_s:g}s"
+    unfinished = cache_folder() / "unfinished" / mark
     known = recipe.learned_before()
     made: dict[Path, tuple[Product, Header]] = {}
     score: dict[str, Any] = {}

@@ -91,6 +91,24 @@ def test_a_recipe_is_deterministic_and_resumes_after_a_kill(tmp_path):
         assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
+def test_what_a_budget_has_begun_is_taken_up_within_the_same_budget_alone(tmp_path):
+    tried, told = recipe(stage("hybrid")), []
+
+    def die(index, task, progress):
+        raise KeyboardInterrupt
+
+    def steps(budget_s):
+        told.clear()
+        run_recipe(tried, tmp_path, budget_s=budget_s, told=lambda index, task, progress: told.append(progress.step))
+        return list(told)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(tried, tmp_path, budget_s=1000.0, told=die)
+    assert steps(None) == [2, 4]
+    assert steps(2000.0) == [2, 4]
+    assert steps(1000.0) == [4]
+
+
 def test_transfer_begins_with_the_files_it_names(tmp_path):
     first = run_recipe(recipe(stage("hybrid", steps=6, rate=0.02)), tmp_path / "a")
     begun = recipe(stage("hybrid"), channel=IID | {"max_angle_deg": 80}, start=[str(path) for path in first])
