@@ -7,6 +7,7 @@ says counts twice. The factors are numbers of copies, counted where the arrays a
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from csisim.channel.fading import NUM_SINUSOIDS, Jakes
@@ -25,8 +26,27 @@ _PATH_WORK = 40  # numbers a geometry-based channel keeps for a path beside its 
 _BIT_WORK = 16  # numbers a codec needs for a coefficient while it spells out its bits
 
 
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """A scenario that is equal to itself alone; what it says never changes."""
+
+    scenario: Scenario
+
+    def __hash__(self) -> int:
+        return id(self.scenario)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.scenario is self.scenario
+
+
 def working_set(scenario: Scenario) -> int:
     """Bytes of the large arrays of one block of drops, and of what is kept of all drops until a record is complete."""
+    return _working_set(_Same(scenario))
+
+
+@lru_cache(maxsize=1)  # many rules ask, one after the other
+def _working_set(same: _Same) -> int:
+    scenario = same.scenario
     link = _Link.of(scenario)
     lanes = [_Lane(scenario, scheme, link) for scheme in scenario.schemes]
     numbers = link.channel + link.noise + sum(lane.kept for lane in lanes) + max(lane.passing for lane in lanes)
