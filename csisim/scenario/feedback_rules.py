@@ -13,6 +13,7 @@ from csisim.errors import CsisimError, Problem
 from csisim.feedback.adaptive import Adaptive
 from csisim.feedback.differential import Differential
 from csisim.feedback.image_codec import ImageReports
+from csisim.feedback.nested import leaves
 from csisim.feedback.report import Codec
 from csisim.phy.arrays import PolarisedArray, Ula
 from csisim.registry import Component, build, component
@@ -121,7 +122,7 @@ def codecs_suit_the_channel(scenario: Scenario) -> Iterator[Problem]:
     if any(memory_suffices(scenario)):
         return
     for index, scheme in reporting(scenario):
-        for path, config in _codecs(scheme.codec):
+        for path, config in leaves(scheme.codec):
             place = ("schemes", index, "codec", *path)
             if _untrained_yet(config):
                 continue
@@ -147,17 +148,6 @@ def _complaint(case: _Case) -> str | None:
     return None
 
 
-def _codecs(config: Component) -> Iterator[tuple[Path, Component]]:
-    """The codecs that write bits by themselves, with their places in ``config``."""
-    within: dict[Path, Component] = {("ladder", rung): inner for rung, inner in enumerate(getattr(config, "ladder", ()))}
-    if hasattr(config, "inner"):
-        within["inner",] = config.inner
-    if not within:
-        yield (), config
-    for place, part in within.items():
-        yield from (((*place, *path), leaf) for path, leaf in _codecs(part))
-
-
 def _untrained_yet(config: Component) -> bool:
     """Whether a run finds or trains the weights first."""
     return getattr(config, "recipe", None) is not None or (isinstance(config, Learned) and config.weights is None)
@@ -170,7 +160,7 @@ def _fits(scenario: Scenario) -> bool:
 
 def _trained(scheme: SchemeConfig) -> bool:
     """Whether all that the scheme's reports are made of is there."""
-    return not any(_untrained_yet(config) for _, config in _codecs(scheme.codec))
+    return not any(_untrained_yet(config) for _, config in leaves(scheme.codec))
 
 
 def _unsuited_codebook(scenario: Scenario, scheme: SchemeConfig, config: Component, index: int, place: Path) -> Iterator[Problem]:

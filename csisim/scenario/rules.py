@@ -39,7 +39,7 @@ Rule = Callable[[Scenario], Iterator[Problem]]
 _QUICK = 2**30
 
 
-def _scheme(index: int, *field: str) -> tuple[str | int, ...]:
+def _scheme(index: int, *field: str | int) -> tuple[str | int, ...]:
     return ("schemes", index, *field)
 
 
@@ -243,23 +243,22 @@ def every_user_has_a_priority(scenario: Scenario) -> Iterator[Problem]:
 
 def weights_fit(scenario: Scenario) -> Iterator[Problem]:
     """Files of weights that a scheme names are there and made for it; recipes that it names can be trained on its link."""
-    rooms = ((index, scheme, room) for index, scheme in enumerate(scenario.schemes) for room in native.ROOMS)
-    learned = [(*place, config) for place in rooms if isinstance(config := getattr(place[1], place[2]), Learned)]
+    learned = [(index, *found) for index, scheme in enumerate(scenario.schemes) for found in native.learned(scheme)]
     named = [item for item in learned if item[-1].weights not in (None, UNTRAINED)]
     if not named or any(channel_suits_the_antennas(scenario)):
         return
-    for index, scheme, room, config in named:
+    for index, place, seen, config in named:
         try:
             if config.recipe is not None:
-                native.check(scenario, scheme, room, config.recipe)
+                native.check(scenario, seen, str(place[0]), config.recipe)
                 continue
             need = config.need(circumstances(scenario.system, scenario.channel, scenario.pilots))
             # what it was trained on is its author's business: a mismatch of statistics is an experiment
             complaint = None if need is None else replace(need, statistics=None).complaint(read_header(str(config.weights)))
             if complaint is not None:
-                yield Problem(_scheme(index, room, "weights"), f"{config.weights}: these weights do not fit: {complaint}")
+                yield Problem(_scheme(index, *place, "weights"), f"{config.weights}: these weights do not fit: {complaint}")
         except WeightsError as error:
-            yield Problem(_scheme(index, room, "weights"), str(error))
+            yield Problem(_scheme(index, *place, "weights"), str(error))
 
 
 def full_csi_weights_fit(scenario: Scenario) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from csisim.feedback.nested import with_leaves
 from csisim.training.data import circumstances
 from csisim.training.native import ROOMS, with_networks
 from csisim.training.recipe import Recipe, Told, run_recipe
@@ -160,16 +161,13 @@ def _with_codec(scenario: Any, scheme: Any) -> Any:
         return scheme
     system = scenario.system
     sizes = (system.num_rx, system.num_tx) if scheme.analog.kind == "none" else (system.num_rx_rf, system.num_rf)
-    codec = _supplied_codec(scheme.codec, (scenario.dims(1).num_subcarriers, *sizes))
+    shape = (scenario.dims(1).num_subcarriers, *sizes)
+    codec = with_leaves(scheme.codec, lambda place, leaf: _supplied_codec(leaf, shape))
     return scheme if codec is scheme.codec else scheme.model_copy(update={"codec": codec})
 
 
 def _supplied_codec(config: Any, sizes: tuple[int, int, int]) -> Any:
-    """A codec, or one with codecs inside, with the files that are found for CSI of these subcarriers, receive and transmit chains."""
-    if hasattr(config, "inner"):
-        return config.model_copy(update={"inner": _supplied_codec(config.inner, sizes)})
-    if hasattr(config, "ladder"):
-        return config.model_copy(update={"ladder": [_supplied_codec(rung, sizes) for rung in config.ladder]})
+    """A codec with the file that is found for CSI of these subcarriers, receive and transmit chains."""
     if isinstance(config, Learned) or getattr(config, "weights", "") is not None:
         return config
     path = find(config.need(*config.image_size(*sizes)))

@@ -203,8 +203,8 @@ def test_reports_that_come_late_or_never_are_booked_and_only_cost_rate(tmp_path)
             r"codec\.weights: recipe fdd trains the codec behind its own phases \(analog: learned_phases, weights: phases\)",
         ),
         (
-            {"codec": {"kind": "differential", "inner": CODEC | {"weights": "fdd"}}},
-            r"codec\.inner: .*with recipe fdd: within another codec",
+            {"codec": {"kind": "differential", "inner": CODEC | {"weights": "pair"}}},
+            r"schemes\.ideal\.codec\.inner\.weights: recipe pair trains no codec",
         ),
         (
             {"codec": {"kind": "adaptive", "ladder": ["lloyd_max", CODEC]}},
@@ -239,6 +239,20 @@ def test_each_kind_of_codec_is_trained_as_the_scheme_has_it(tmp_path):
     headers = [weights.read_header(scheme.codec.weights) for scheme in (separate, joint)]
     assert [header.component for header in headers] == ["codec/beam_crnet", "codec/learned_paths"]
     assert [header.architecture.get("bits") for header in headers] == [18, None]
+
+
+def test_codecs_within_another_are_trained_for_the_link_as_they_are(tmp_path):
+    scenario(tmp_path)
+    document = yaml.safe_load((tmp_path / "s.yaml").read_text())
+    ladder = ["lloyd_max", CODEC | {"num_paths": 1, "weights": "fdd"}]
+    document["schemes"] = [document["schemes"][2] | {"codec": {"kind": "differential", "inner": {"kind": "adaptive", "ladder": ladder}}}]
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(document))
+    asked = load_scenario(tmp_path / "s.yaml")
+    result = run_sweep(asked, tmp_path / "results")
+    assert (result.computed, result.failed) == (1, 0)
+    fitted = train_networks(asked, 1).cells[0].scenario.schemes[0].codec.inner.ladder
+    assert weights.read_header(fitted[1].weights).architecture["num_paths"] == 1
+    assert fitted[0] is asked.cells[0].scenario.schemes[0].codec.inner.ladder[0]
 
 
 def test_a_file_for_other_reports_is_refused_in_its_place(tmp_path):
