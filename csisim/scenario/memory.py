@@ -14,6 +14,8 @@ from csisim.channel.fading import NUM_SINUSOIDS, Jakes
 from csisim.engine.cell import BLOCK
 from csisim.engine.tape import PER_DROP
 from csisim.errors import CsisimError, Problem
+from csisim.feedback.learned_paths import LIKENESSES, LearnedPathsConfig
+from csisim.feedback.nested import leaves
 from csisim.phy.arrays import Ula, polarisations
 from csisim.registry import Component, component
 from csisim.scenario.schema import Scenario
@@ -212,6 +214,8 @@ class _Lane:
         codec = self.scheme.codec
         if scenario.duplex == "fdd" and any(getattr(codec, name, None) for name in ("bits", "inner", "ladder")):
             passing += _BIT_WORK * equivalent
+        if scenario.duplex == "fdd":
+            passing += max(self._pursuit(leaf) for _, leaf in leaves(codec))
         if scenario.duplex == "fdd":  # reports that later ones may build on, at both ends, and those under way: an ideal one is the CSI
             window, delay = getattr(codec, "window", 0), scenario.feedback.delay_slots
             self.kept += (window + delay * bool(window)) * equivalent + delay * equivalent // (1 if codec.kind == "ideal" else 4)
@@ -221,6 +225,13 @@ class _Lane:
                 self.kept += link.drops * (link.users * rx * directions[0] + (tx + scenario.pilot_length) * directions[1])
                 passing += 3 * link.drops * link.users * directions[0] * directions[1]  # correlations with every pair
         self.passing = max(self.passing, passing)
+
+    def _pursuit(self, codec: Component) -> int:
+        """Likenesses of channels with all pairs of trained directions, with their squares and those of real and imaginary parts."""
+        if not isinstance(codec, LearnedPathsConfig):
+            return 0
+        pairs = self.link.users * 2 ** (codec.receive_bits + codec.transmit_bits)
+        return 5 * min(self.link.drops * self.link.subcarriers * pairs, max(LIKENESSES, pairs)) // 2
 
     def _directions_of(self, config: Component, end: str, antennas: int) -> int:
         """Directions in the dictionary of an array, so many per antenna and axis."""

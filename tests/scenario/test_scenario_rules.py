@@ -303,6 +303,19 @@ PEAKS = {
     "path statistics": ([], ["schemes.off.analog=covariance", "channel.num_rays=25"]),
     "pilots": ([], ["pilots.length=5000", "clock.symbols_per_slot=5000"]),
     "fully digital": ([RAYLEIGH], ["system.num_tx=256", "system.num_rx=64"]),
+    "trained paths": (
+        [
+            FDD,
+            off(
+                analog="random",
+                num_samples=0,
+                estimator="perfect",
+                digital="rzf",
+                codec="{kind: learned_paths, receive_bits: 5, transmit_bits: 9, weights: untrained}",
+            ),
+        ],
+        [],
+    ),
     "late reports": (
         [FDD, off(timescale="single", analog="svd_phases", digital="rzf")],
         ["system.num_tx=64", "clock.frames=16", "feedback.delay_slots=48"],
