@@ -235,7 +235,8 @@ class _Lane:
 
     def _directions_of(self, config: Component, end: str, antennas: int) -> int:
         """Directions in the dictionary of an array, so many per antenna and axis."""
-        per_axis: int = getattr(config, "oversampling", 1)
+        own: int | None = getattr(config, "receive_oversampling", None) if end == "rx_array" else None
+        per_axis: int = own or getattr(config, "oversampling", 1)
         return antennas * per_axis ** (1 if getattr(getattr(self.scenario.channel, end, None), "kind", "ula") == "ula" else 2)
 
     def _digital(self, problems: int, rx: int, tx: int) -> int:

@@ -316,6 +316,19 @@ PEAKS = {
         ],
         [],
     ),
+    "paths on a coarser grid of the user": (
+        [
+            FDD,
+            off(
+                analog="random",
+                num_samples=0,
+                estimator="perfect",
+                digital="rzf",
+                codec="{kind: paths, num_paths: 2, oversampling: 8, receive_oversampling: 1}",
+            ),
+        ],
+        ["system.num_tx=64", "system.num_rx=32"],
+    ),
     "late reports": (
         [FDD, off(timescale="single", analog="svd_phases", digital="rzf")],
         ["system.num_tx=64", "clock.frames=16", "feedback.delay_slots=48"],
