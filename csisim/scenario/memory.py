@@ -236,7 +236,7 @@ class _Lane:
     def _directions_of(self, config: Component, end: str, antennas: int) -> int:
         """Directions in the dictionary of an array, so many per antenna and axis."""
         own: int | None = getattr(config, "receive_oversampling", None) if end == "rx_array" else None
-        per_axis: int = own or getattr(config, "oversampling", 1)
+        per_axis: int = getattr(config, "oversampling", 1) if own is None else own
         return antennas * per_axis ** (1 if getattr(getattr(self.scenario.channel, end, None), "kind", "ula") == "ula" else 2)
 
     def _digital(self, problems: int, rx: int, tx: int) -> int:
