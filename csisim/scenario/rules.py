@@ -31,6 +31,7 @@ from csisim.scenario.suggest import did_you_mean
 from csisim.scheme import SchemeConfig
 from csisim.training import native
 from csisim.training.data import circumstances
+from csisim.training.supply import dead_ends
 from csisim.weights import UNTRAINED, Learned, WeightsError, read_header
 
 Rule = Callable[[Scenario], Iterator[Problem]]
@@ -261,6 +262,13 @@ def weights_fit(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(_scheme(index, *place, "weights"), str(error))
 
 
+def networks_can_be_had(scenario: Scenario) -> Iterator[Problem]:
+    """Learned components that name no weights find some, or are of a kind that is trained before a run."""
+    learned = any(config.weights is None for scheme in scenario.schemes for *_, config in native.learned(scheme))
+    if learned and not any(channel_suits_the_antennas(scenario)):
+        yield from (Problem(_scheme(index, room), message) for index, room, message in dead_ends(scenario))
+
+
 def full_csi_weights_fit(scenario: Scenario) -> Iterator[Problem]:
     """The network that acquires full CSI is there and has this link's sizes."""
     config = scenario.full_csi
@@ -307,6 +315,7 @@ RULES: tuple[Rule, ...] = (
     single_user_designer_has_one_user,
     every_user_has_a_priority,
     weights_fit,
+    networks_can_be_had,
     full_csi_weights_fit,
     pictures_show_schemes,
     feedback_is_fdd,

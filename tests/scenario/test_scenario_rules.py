@@ -64,6 +64,10 @@ REFUSED = {
         [off(digital="{kind: hbdun, weights: nothing.safetensors}")],
         "schemes.off.digital.weights: nothing.safetensors: no such file of weights",
     ),
+    "networks_can_be_had": (
+        [FDD, off(codec="learned_paths")],
+        "schemes.off.codec: no weights for learned_paths; name a recipe (weights: kang2022_fdd)",
+    ),
     "full_csi_weights_fit": (
         [("clock:", "full_csi: {kind: cedun, weights: nothing.safetensors}\nclock:")],
         "full_csi.weights: nothing.safetensors: no such file of weights",

@@ -1,5 +1,7 @@
 """Kang's FDD: the codec alone, the cascade with it, and scenarios that have both trained for their link."""
 
+import shutil
+
 import numpy as np
 import pytest
 import yaml
@@ -222,13 +224,19 @@ def test_a_recipe_that_cannot_serve_the_scheme_is_refused_in_its_place(tmp_path,
         load_scenario(tmp_path / "s.yaml")
 
 
-def test_a_codec_without_weights_says_which_recipe_makes_them(tmp_path):
-    scenario(tmp_path)
+def test_a_codec_without_weights_says_which_recipe_makes_them(tmp_path, cache):
+    loaded = scenario(tmp_path)
     document = yaml.safe_load((tmp_path / "s.yaml").read_text())
     document["schemes"] = [document["schemes"][2] | {"codec": CODEC}]
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(document))
-    with pytest.raises(CsisimError, match=r"no weights for learned_paths; name a recipe \(weights: kang2022_fdd\)"):
-        train_missing(load_scenario(tmp_path / "s.yaml").cells[0].scenario)
+    told = r"no weights for learned_paths; name a recipe \(weights: kang2022_fdd\)"
+    with pytest.raises(CsisimError, match=r"schemes\.ideal\.codec: " + told):
+        load_scenario(tmp_path / "s.yaml")
+    with pytest.raises(CsisimError, match=told):
+        train_missing(load_scenario(tmp_path / "s.yaml", rules=False).cells[0].scenario)
+    (separate, *_) = train_networks(loaded, 1).cells[0].scenario.schemes
+    shutil.copy(separate.codec.weights, cache)
+    assert load_scenario(tmp_path / "s.yaml").cells
 
 
 def test_each_kind_of_codec_is_trained_as_the_scheme_has_it(tmp_path):
