@@ -111,21 +111,27 @@ class Note:
 
 
 def affordable(recipe: Recipe, cpu_s: float, device: str) -> int:
-    """How many steps fit into a budget, beside what the training does once and ten validations."""
-    began = time.process_time()
+    """How many steps fit into what this leaves of a budget, beside what the training does once and all its validations."""
+    clock = [time.process_time()]
+
+    def passed() -> float:
+        clock.append(time.process_time())
+        return clock[-1] - clock[-2]
+
     task = recipe.task(0, {})
     work = stepper(task, device)
-    ready = time.process_time() - began
-    state = work.parameters()
+    ready, state = passed(), work.parameters()
+    task.reference(state)
+    task.products(state)
+    ended = passed()
     for _ in range(2):  # the first of everything takes longer
-        began = time.process_time()
         task.score(state)
-        validated = time.process_time()
+        validated = passed()
         for step in range(TIMED):
             work.step(task.batch(np.random.default_rng(step)), defaultdict(float), 1.0, np.inf)
-        stepped = time.process_time()
-    left = cpu_s - ready - VALIDATIONS * (validated - began)
-    return max(int(left * TIMED / (stepped - validated)), VALIDATIONS)
+        stepped = passed()
+    ahead = ready + (VALIDATIONS + 2) * validated + ended  # the first one before any step, the last one after odd steps
+    return max(int((cpu_s - (clock[-1] - clock[0]) - ahead) * TIMED / stepped), VALIDATIONS)
 
 
 def with_steps(recipe: Recipe, steps: int) -> Recipe:

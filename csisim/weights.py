@@ -195,16 +195,16 @@ class Learned(Component):
 
 
 def check_within(outer: str, config: Component) -> None:
-    """Refuse a learned component within another one whose weights nobody would find, train or know a record by.
+    """Refuse a learned component within another one whose weights nobody would find or train.
 
     Raises
     ------
     ValueError
-        If it names neither a file nor ``untrained``.
+        If it names none.
     """
-    if isinstance(config, Learned) and (config.weights is None or config.recipe is not None):
-        given = "no weights" if config.weights is None else f"recipe {config.weights}"
-        raise ValueError(f"{outer}: {config.kind} with {given}: within another codec it takes a file (weights: FILE.safetensors)")
+    if isinstance(config, Learned) and config.weights is None:
+        names = "weights: FILE.safetensors, or a recipe that trains them"
+        raise ValueError(f"{outer}: {config.kind} with no weights: within another codec it names them ({names})")
 
 
 def parameters_of(config: Learned, room: str, dims: Mapping[str, int], template: Template) -> Parameters:

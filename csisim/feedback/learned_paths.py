@@ -26,7 +26,7 @@ from csisim.weights import Circumstances, Learned, Need, Parameters, parameters_
 
 #: Sizes that weights are known by.
 SIZES = ("num_users", "num_rx_rf", "num_rf")
-_LIKENESSES = 2**22  # of channels with pairs of directions, in memory at a time: 50 MB in single precision
+LIKENESSES = 2**22  # of channels with pairs of directions, in memory at a time: 84 MB in single precision
 
 
 class LearnedPathsConfig(Learned):
@@ -144,7 +144,7 @@ class LearnedPaths:
         check_csi(csi, state.shape)
         channels = csi.swapaxes(1, 2).reshape(-1, csi.shape[1], *csi.shape[3:])
         likenesses = len(channels) * csi.shape[1] * 2 ** (self.config.receive_bits + self.config.transmit_bits)
-        pieces = np.array_split(channels, min(likenesses // _LIKENESSES + 1, max(len(channels), 1)))
+        pieces = np.array_split(channels, min(likenesses // LIKENESSES + 1, max(len(channels), 1)))
         index = np.concatenate([pursue(state.parameters, piece, self.config.phase_bits)[0] for piece in pieces])
         by_user = index.reshape(csi.shape[0], csi.shape[2], csi.shape[1], -1).swapaxes(1, 2)
         bits = integers_to_bits(by_user.reshape(*csi.shape[:2], -1), self.config.path_bits)

@@ -5,15 +5,13 @@ all of them (about ten): what comes out says how far minutes go, not what the ne
 taps, where all but -26.6 dB of these images' energy is; what they leave out counts as error.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from csisim.papers.base import Conditions, Effort
-from csisim.training.base import Progress
 from csisim.training.recipe import Recipe, made_by, read_recipe, run_recipe
-from csisim.weights import cache_folder
+from csisim.weights import cache_folder, read_header
 
 IMAGES = "indoor_public"  # the base station in a corner, as in the public data
 _QUICK = 10  # times fewer steps
@@ -61,36 +59,20 @@ def trained(name: str, conditions: Conditions) -> dict[str, Any]:
     """Settings of a codec with its weights, trained now if it is not in the cache."""
     recipe = recipe_of(name, conditions.effort)
     there = made_by(recipe, _folder())
-    if not there or not _curve_file(recipe).exists():
+    if not there:
         conditions.told(f"training {name}: {recipe.stages[0].schedule.steps} steps")
-        history = _curve_file(recipe)
-        history.parent.mkdir(parents=True, exist_ok=True)
-        with history.open("a", encoding="utf-8") as file:  # a training that was interrupted goes on
-            there = run_recipe(recipe, _folder(), told=lambda stage, task, progress: _append(file, progress))
+        there = run_recipe(recipe, _folder())
     return dict(recipe.link["codec"]) | {"weights": str(there[0])}
 
 
 def curve(name: str, conditions: Conditions) -> list[float]:
     """Validation NMSE in dB after every tenth of the training."""
-    trained(name, conditions)
-    recipe = recipe_of(name, conditions.effort)
-    points = {}
-    for line in _curve_file(recipe).read_text(encoding="utf-8").splitlines():
-        step, score = json.loads(line)
-        points[step] = -float(score)
-    schedule = recipe.stages[0].schedule
+    history = read_header(trained(name, conditions)["weights"]).recipe["history"]
+    points = {step: -float(score) for step, score in history}
+    schedule = recipe_of(name, conditions.effort).stages[0].schedule
     return [points[step] for step in range(schedule.validate_every, schedule.steps + 1, schedule.validate_every)][:10]
 
 
 def _folder() -> Path:
     """Of their own, lest a scenario without ``weights`` takes what a minute made for trained."""
     return cache_folder() / "short"
-
-
-def _curve_file(recipe: Recipe) -> Path:
-    return _folder() / f"{recipe.digest}.jsonl"
-
-
-def _append(file: Any, progress: Progress) -> None:
-    file.write(json.dumps([progress.step, progress.score]) + "\n")
-    file.flush()

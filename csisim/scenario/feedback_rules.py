@@ -1,7 +1,9 @@
 """What reports and the link that carries them must satisfy: rules and warnings as in :mod:`csisim.scenario.rules`."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,9 @@ from csisim.errors import CsisimError, Problem
 from csisim.feedback.adaptive import Adaptive
 from csisim.feedback.differential import Differential
 from csisim.feedback.image_codec import ImageReports
+from csisim.feedback.nested import leaves
 from csisim.feedback.report import Codec
-from csisim.phy.arrays import Ula
+from csisim.phy.arrays import PolarisedArray, Ula
 from csisim.registry import Component, build, component
 from csisim.scenario.memory import beams_in_turn, equivalent_chains, memory_suffices, num_paths
 from csisim.scenario.schema import Scenario
@@ -28,6 +31,31 @@ def reporting(scenario: Scenario) -> list[tuple[int, SchemeConfig]]:
     return [(index, scheme) for index, scheme in enumerate(scenario.schemes) if fdd and not scheme.reciprocity]
 
 
+@dataclass(frozen=True)
+class _Csi:
+    """All of a scenario that a codec of one of its schemes sees: shape (1, K, S, R, T) of the CSI, the antennas and their arrays."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    antennas: tuple[int, int]
+    arrays: tuple[PolarisedArray, PolarisedArray]
+
+    @classmethod
+    def of(cls, scenario: Scenario, scheme: SchemeConfig) -> "_Csi":
+        dims = scenario.dims(1)
+        rx, tx = equivalent_chains(scenario, scheme, num_paths(scenario))
+        arrays = getattr(scenario.channel, "tx_array", Ula()), getattr(scenario.channel, "rx_array", Ula())
+        return cls((1, dims.num_users, dims.num_subcarriers, rx, tx), dims.complex_dtype, (dims.num_tx, dims.num_rx), arrays)
+
+    def open(self, codec: Any) -> Any:
+        """An end of the codec."""
+        if not getattr(codec, "needs_sounding", False):
+            return codec.init(self.shape, self.dtype)
+        (tx, rx), (_, users, _, rows, columns) = self.antennas, self.shape
+        f, w = np.ones((1, tx, columns), self.dtype), np.ones((1, users, rx, rows), self.dtype)
+        return codec.init(self.shape, self.dtype, Sounding(f, w, *self.arrays))  # what it reports is as long through any beams
+
+
 def opened(scenario: Scenario, scheme: SchemeConfig, codec: Codec) -> tuple[tuple[int, ...], Any]:
     """Shape (1, K, S, R, T) of the CSI that a scheme's users report, and an end of the codec for it.
 
@@ -36,15 +64,27 @@ def opened(scenario: Scenario, scheme: SchemeConfig, codec: Codec) -> tuple[tupl
     CsisimError
         If the codec does not suit the CSI, or lacks something.
     """
-    dims = scenario.dims(1)
-    rx, tx = equivalent_chains(scenario, scheme, num_paths(scenario))
-    shape = (1, dims.num_users, dims.num_subcarriers, rx, tx)
-    through = []
-    if getattr(codec, "needs_sounding", False):  # what it reports is as long through any beams
-        ends = ((1, dims.num_tx, tx), (1, dims.num_users, dims.num_rx, rx))
-        f, w = (np.ones(end, dims.complex_dtype) for end in ends)
-        through.append(Sounding(f, w, *(getattr(scenario.channel, array, Ula()) for array in ("tx_array", "rx_array"))))
-    return shape, codec.init(shape, dims.complex_dtype, *through)
+    csi = _Csi.of(scenario, scheme)
+    return csi.shape, csi.open(codec)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A codec for some CSI, known by what its configuration says."""
+
+    csi: _Csi
+    config: Component = field(compare=False)  # may hold lists
+    told: str
+
+    @classmethod
+    def of(cls, scenario: Scenario, scheme: SchemeConfig, config: Component) -> "_Case":
+        return cls(_Csi.of(scenario, scheme), config, config.model_dump_json())
+
+
+def forget() -> None:
+    """Whatever is remembered of codecs: the files that they name may have changed."""
+    _complaint.cache_clear()
+    _shortest.cache_clear()
 
 
 def feedback_is_fdd(scenario: Scenario) -> Iterator[Problem]:
@@ -82,33 +122,30 @@ def codecs_suit_the_channel(scenario: Scenario) -> Iterator[Problem]:
     if any(memory_suffices(scenario)):
         return
     for index, scheme in reporting(scenario):
-        for field, config in _codecs(scheme.codec):
-            place = ("schemes", index, "codec", *field)
+        for path, config in leaves(scheme.codec):
+            place = ("schemes", index, "codec", *path)
             if _untrained_yet(config):
                 continue
-            codec = build("codec", config)
-            if codec.content == "precoder":
+            if component("codec", config.kind).content == "precoder":
                 wrong = list(_unsuited_codebook(scenario, scheme, config, index, place))
                 yield from wrong
                 if wrong:
                     continue
-            try:
-                opened(scenario, scheme, codec)
-            except CsisimError as error:
-                yield Problem(place, str(error))
-            except OSError as error:
-                yield Problem(place, f"{config.kind}: cannot be read: {error}")
+            complaint = _complaint(_Case.of(scenario, scheme, config))
+            if complaint is not None:
+                yield Problem(place, complaint)
 
 
-def _codecs(config: Component) -> Iterator[tuple[Path, Component]]:
-    """The codecs that write bits by themselves, with their places in ``config``."""
-    within: dict[Path, Component] = {("ladder", rung): inner for rung, inner in enumerate(getattr(config, "ladder", ()))}
-    if hasattr(config, "inner"):
-        within["inner",] = config.inner
-    if not within:
-        yield (), config
-    for place, part in within.items():
-        yield from (((*place, *field), leaf) for field, leaf in _codecs(part))
+@lru_cache(maxsize=1024)  # most cells of a sweep share their codecs and sizes
+def _complaint(case: _Case) -> str | None:
+    """What is wrong with a codec for some CSI."""
+    try:
+        case.csi.open(build("codec", case.config))
+    except CsisimError as error:
+        return str(error)
+    except OSError as error:
+        return f"{case.config.kind}: cannot be read: {error}"
+    return None
 
 
 def _untrained_yet(config: Component) -> bool:
@@ -123,7 +160,7 @@ def _fits(scenario: Scenario) -> bool:
 
 def _trained(scheme: SchemeConfig) -> bool:
     """Whether all that the scheme's reports are made of is there."""
-    return not any(_untrained_yet(config) for _, config in _codecs(scheme.codec))
+    return not any(_untrained_yet(config) for _, config in leaves(scheme.codec))
 
 
 def _unsuited_codebook(scenario: Scenario, scheme: SchemeConfig, config: Component, index: int, place: Path) -> Iterator[Problem]:
@@ -151,21 +188,23 @@ def budget_carries_a_report(scenario: Scenario) -> Iterator[Problem]:
 
 def shortest_report(scenario: Scenario, scheme: SchemeConfig) -> int:
     """Bits of the shortest report there is."""
-    return _shortest(scenario, scheme, build("codec", scheme.codec))
+    return _shortest(_Case.of(scenario, scheme, scheme.codec), scenario.system.num_streams)
 
 
-def _shortest(scenario: Scenario, scheme: SchemeConfig, codec: Any) -> int:
-    """Of a codec or one within it; one beam of one polarisation leaves a codebook nothing more to say."""
+@lru_cache(maxsize=1024)
+def _shortest(case: _Case, num_streams: int) -> int:
+    """Of a codec for some CSI; one beam of one polarisation leaves a codebook nothing more to say."""
+    csi, codec = case.csi, build("codec", case.config)
     if isinstance(codec, Differential | Adaptive):
-        within = codec.rungs if isinstance(codec, Adaptive) else [codec.inner]
-        return codec.header_bits + min(_shortest(scenario, scheme, inner) for inner in within)
-    shape, state = opened(scenario, scheme, codec)
+        within = codec.config.ladder if isinstance(codec, Adaptive) else [codec.config.inner]
+        return codec.header_bits + min(_shortest(_Case(csi, inner, inner.model_dump_json()), num_streams) for inner in within)
+    state = csi.open(codec)
     if isinstance(codec, ImageReports):  # all of a length, known before anything is fitted
         return codec.booked_bits(state)
-    plain = np.zeros(shape, scenario.dims(1).complex_dtype)
-    for row in range(shape[3]):  # a layer each, the strongest first
-        half = row % 2 if scenario.system.num_streams > 1 else 0
-        plain[..., row, half * (shape[4] // 2) : (half + 1) * (shape[4] // 2) or 1] = 1 / (1 + row)
+    plain = np.zeros(csi.shape, csi.dtype)
+    for row in range(csi.shape[3]):  # a layer each, the strongest first
+        half = row % 2 if num_streams > 1 else 0
+        plain[..., row, half * (csi.shape[4] // 2) : (half + 1) * (csi.shape[4] // 2) or 1] = 1 / (1 + row)
     return int(codec.encode(plain, state)[0].booked.max())
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from csisim.errors import Problem, ScenarioError
 from csisim.registry import Component
+from csisim.scenario import feedback_rules
 from csisim.scenario.explain import UNKNOWN_FIELD
 from csisim.scenario.files import with_absolute_files
 from csisim.scenario.partial import Partial
@@ -81,6 +82,7 @@ def load_scenario(path: str | FilePath, sets: Iterable[str] = (), sweeps: Iterab
     root = with_absolute_files(root, written)
     documents, axes, problems = expand(root)
     errors, warnings = _Findings(len(documents), written, axes), _Findings(len(documents), written)
+    feedback_rules.forget()
     for mark, message in remarks:
         errors.note(mark, message)
     for problem in problems:

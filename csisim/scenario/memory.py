@@ -7,12 +7,15 @@ says counts twice. The factors are numbers of copies, counted where the arrays a
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from csisim.channel.fading import NUM_SINUSOIDS, Jakes
 from csisim.engine.cell import BLOCK
 from csisim.engine.tape import PER_DROP
 from csisim.errors import CsisimError, Problem
+from csisim.feedback.learned_paths import LIKENESSES, LearnedPathsConfig
+from csisim.feedback.nested import leaves
 from csisim.phy.arrays import Ula, polarisations
 from csisim.registry import Component, component
 from csisim.scenario.schema import Scenario
@@ -25,8 +28,27 @@ _PATH_WORK = 40  # numbers a geometry-based channel keeps for a path beside its 
 _BIT_WORK = 16  # numbers a codec needs for a coefficient while it spells out its bits
 
 
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """A scenario that is equal to itself alone; what it says never changes."""
+
+    scenario: Scenario
+
+    def __hash__(self) -> int:
+        return id(self.scenario)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.scenario is self.scenario
+
+
 def working_set(scenario: Scenario) -> int:
     """Bytes of the large arrays of one block of drops, and of what is kept of all drops until a record is complete."""
+    return _working_set(_Same(scenario))
+
+
+@lru_cache(maxsize=1)  # many rules ask, one after the other
+def _working_set(same: _Same) -> int:
+    scenario = same.scenario
     link = _Link.of(scenario)
     lanes = [_Lane(scenario, scheme, link) for scheme in scenario.schemes]
     numbers = link.channel + link.noise + sum(lane.kept for lane in lanes) + max(lane.passing for lane in lanes)
@@ -192,6 +214,8 @@ class _Lane:
         codec = self.scheme.codec
         if scenario.duplex == "fdd" and any(getattr(codec, name, None) for name in ("bits", "inner", "ladder")):
             passing += _BIT_WORK * equivalent
+        if scenario.duplex == "fdd":
+            passing += max(self._pursuit(leaf) for _, leaf in leaves(codec))
         if scenario.duplex == "fdd":  # reports that later ones may build on, at both ends, and those under way: an ideal one is the CSI
             window, delay = getattr(codec, "window", 0), scenario.feedback.delay_slots
             self.kept += (window + delay * bool(window)) * equivalent + delay * equivalent // (1 if codec.kind == "ideal" else 4)
@@ -202,9 +226,17 @@ class _Lane:
                 passing += 3 * link.drops * link.users * directions[0] * directions[1]  # correlations with every pair
         self.passing = max(self.passing, passing)
 
+    def _pursuit(self, codec: Component) -> int:
+        """Likenesses of channels with all pairs of trained directions, with their squares and those of real and imaginary parts."""
+        if not isinstance(codec, LearnedPathsConfig):
+            return 0
+        pairs = self.link.users * 2 ** (codec.receive_bits + codec.transmit_bits)
+        return 5 * min(self.link.drops * self.link.subcarriers * pairs, max(LIKENESSES, pairs)) // 2
+
     def _directions_of(self, config: Component, end: str, antennas: int) -> int:
         """Directions in the dictionary of an array, so many per antenna and axis."""
-        per_axis: int = getattr(config, "oversampling", 1)
+        own: int | None = getattr(config, "receive_oversampling", None) if end == "rx_array" else None
+        per_axis: int = getattr(config, "oversampling", 1) if own is None else own
         return antennas * per_axis ** (1 if getattr(getattr(self.scenario.channel, end, None), "kind", "ula") == "ula" else 2)
 
     def _digital(self, problems: int, rx: int, tx: int) -> int:

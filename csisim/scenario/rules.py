@@ -31,6 +31,7 @@ from csisim.scenario.suggest import did_you_mean
 from csisim.scheme import SchemeConfig
 from csisim.training import native
 from csisim.training.data import circumstances
+from csisim.training.supply import dead_ends
 from csisim.weights import UNTRAINED, Learned, WeightsError, read_header
 
 Rule = Callable[[Scenario], Iterator[Problem]]
@@ -39,7 +40,7 @@ Rule = Callable[[Scenario], Iterator[Problem]]
 _QUICK = 2**30
 
 
-def _scheme(index: int, *field: str) -> tuple[str | int, ...]:
+def _scheme(index: int, *field: str | int) -> tuple[str | int, ...]:
     return ("schemes", index, *field)
 
 
@@ -243,23 +244,29 @@ def every_user_has_a_priority(scenario: Scenario) -> Iterator[Problem]:
 
 def weights_fit(scenario: Scenario) -> Iterator[Problem]:
     """Files of weights that a scheme names are there and made for it; recipes that it names can be trained on its link."""
-    rooms = ((index, scheme, room) for index, scheme in enumerate(scenario.schemes) for room in native.ROOMS)
-    learned = [(*place, config) for place in rooms if isinstance(config := getattr(place[1], place[2]), Learned)]
+    learned = [(index, *found) for index, scheme in enumerate(scenario.schemes) for found in native.learned(scheme)]
     named = [item for item in learned if item[-1].weights not in (None, UNTRAINED)]
     if not named or any(channel_suits_the_antennas(scenario)):
         return
-    for index, scheme, room, config in named:
+    for index, place, seen, config in named:
         try:
             if config.recipe is not None:
-                native.check(scenario, scheme, room, config.recipe)
+                native.check(scenario, seen, str(place[0]), config.recipe)
                 continue
             need = config.need(circumstances(scenario.system, scenario.channel, scenario.pilots))
             # what it was trained on is its author's business: a mismatch of statistics is an experiment
             complaint = None if need is None else replace(need, statistics=None).complaint(read_header(str(config.weights)))
             if complaint is not None:
-                yield Problem(_scheme(index, room, "weights"), f"{config.weights}: these weights do not fit: {complaint}")
+                yield Problem(_scheme(index, *place, "weights"), f"{config.weights}: these weights do not fit: {complaint}")
         except WeightsError as error:
-            yield Problem(_scheme(index, room, "weights"), str(error))
+            yield Problem(_scheme(index, *place, "weights"), str(error))
+
+
+def networks_can_be_had(scenario: Scenario) -> Iterator[Problem]:
+    """Learned components that name no weights find some, or are of a kind that is trained before a run."""
+    learned = any(config.weights is None for scheme in scenario.schemes for *_, config in native.learned(scheme))
+    if learned and not any(channel_suits_the_antennas(scenario)):
+        yield from (Problem(_scheme(index, room), message) for index, room, message in dead_ends(scenario))
 
 
 def full_csi_weights_fit(scenario: Scenario) -> Iterator[Problem]:
@@ -308,6 +315,7 @@ RULES: tuple[Rule, ...] = (
     single_user_designer_has_one_user,
     every_user_has_a_priority,
     weights_fit,
+    networks_can_be_had,
     full_csi_weights_fit,
     pictures_show_schemes,
     feedback_is_fdd,

@@ -7,9 +7,14 @@ it would have been.
 import json
 import math
 import os
+import signal
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +27,7 @@ from csisim.training.stepper import Stepper, stepper
 TRAINING, VALIDATION = 2**62, 2**62 + 2**61
 _FINAL = 0.01  # of the learning rate, at the end of the cosine
 _EXPLODING = 100.0  # times the typical norm of the gradient
+_SAVE_EVERY_S = 30.0  # so much at most is lost when the process is killed
 
 
 @dataclass
@@ -30,6 +36,7 @@ class _State:
 
     step: int = 0
     seconds: float = 0.0
+    ready: float = 0.0  # seconds before the first step
     untrained: float = -math.inf
     best: float = -math.inf
     skipped: int = 0
@@ -56,9 +63,11 @@ def train(
     device : {"cpu", "cuda"}
         For tasks that torch differentiates.
     budget_s : float, optional
-        Wall-clock seconds, setting up included; the learning rate's cosine then ends with whichever ends first, steps or budget.
+        Wall-clock seconds, setting up included; what is left of them after that bounds the learning rate's warm-up and cosine as the
+        steps do, whichever ends first.
     checkpoint : path, optional
-        Written at every validation; if it is there, training goes on from it. Deleted when training ends.
+        Written at every validation, every 30 s, and when Ctrl-C or SIGTERM ends training after the step in progress (a second one
+        does so at once); if it is there, training goes on from it. Deleted when training ends.
     report : callable, optional
         Is told the progress after every validation.
 
@@ -86,23 +95,27 @@ def train(
         if not math.isfinite(state.untrained):
             raise CsisimError("the untrained network has no finite score: nothing to improve on")
         state.history.append([0, state.untrained])
+        state.ready = time.perf_counter() - began
     state.seconds = time.perf_counter() - began
-    while state.step < schedule.steps:
-        if budget_s is not None and state.seconds >= budget_s:
-            break
-        if schedule.patience is not None and state.stale >= schedule.patience:
-            break
-        _step(task, work, schedule, state, budget_s)
-        state.seconds = time.perf_counter() - began
-        if state.step % schedule.validate_every == 0 or state.step == schedule.steps:
-            best = _validate(task, work, state, best)
-            if place is not None:
-                _save(place, schedule, work, state, best)
+
+    def save() -> None:
+        if place is not None:
+            _save(place, schedule, work, state, best)
+
+    saved = time.perf_counter()
+    while _goes_on(schedule, state, budget_s):
+        due = (state.step + 1) % schedule.validate_every == 0 or state.step + 1 == schedule.steps
+        with nullcontext() if place is None else _whole(save):
+            _step(task, work, schedule, state, budget_s)
+            if due:
+                best = _validate(task, work, state, best)
             state.seconds = time.perf_counter() - began
-            if report is not None:
-                report(
-                    Progress(state.step, schedule.steps, state.seconds, state.untrained, state.history[-1][1], state.best, state.skipped)
-                )
+            if due or time.perf_counter() - saved >= _SAVE_EVERY_S:
+                save()
+                saved = time.perf_counter()
+                state.seconds = saved - began
+        if due and report is not None:
+            report(Progress(state.step, schedule.steps, state.seconds, state.untrained, state.history[-1][1], state.best, state.skipped))
     if state.history[-1][0] != state.step:  # the budget ended between two validations
         best = _validate(task, work, state, best)
     if place is not None:
@@ -111,12 +124,44 @@ def train(
     return Trained(best, state.untrained, state.best, state.step, state.skipped, state.seconds, history)
 
 
+@contextmanager
+def _whole(save: Callable[[], None]) -> Iterator[None]:
+    """A block that the first Ctrl-C or SIGTERM does not cut short: it is heard at the end, after ``save``; a second one at once."""
+    heard: list[signal.Signals] = []
+    before: dict[signal.Signals, Any] = {}
+
+    def note(number: Any, frame: Any) -> None:
+        heard.append(number)
+        signal.signal(number, before[number])
+
+    if threading.current_thread() is threading.main_thread():  # no other hears signals
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None):
+                before[number] = handler
+                signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        save()
+        for number in heard:
+            signal.raise_signal(number)
+
+
+def _goes_on(schedule: Schedule, state: _State, budget_s: float | None) -> bool:
+    """Whether steps, budget and patience are left."""
+    patient = schedule.patience is None or state.stale < schedule.patience
+    return state.step < schedule.steps and patient and (budget_s is None or state.seconds < budget_s)
+
+
 def _step(task: Task, work: Stepper, schedule: Schedule, state: _State, budget_s: float | None) -> None:
-    done = state.step / schedule.steps
-    if budget_s is not None:
-        done = min(1.0, max(done, state.seconds / budget_s))
-    factor = _FINAL + (1 - _FINAL) * 0.5 * (1 + math.cos(math.pi * done))
-    factor *= min(1.0, (state.step + 1) / (schedule.warm_up + 1))
+    reached: float = state.step
+    if budget_s is not None:  # as many steps as the clock has gone through
+        reached = min(schedule.steps, max(reached, schedule.steps * (state.seconds - state.ready) / (budget_s - state.ready)))
+    factor = _FINAL + (1 - _FINAL) * 0.5 * (1 + math.cos(math.pi * (reached / schedule.steps)))
+    factor *= min(1.0, (reached + 1) / (schedule.warm_up + 1))
     rates = _Rates(schedule, factor)
     limit = _EXPLODING * state.typical if state.typical > 0.0 else math.inf
     rng = stream(TRAINING + schedule.seed, 0, "training.batch", state.step)

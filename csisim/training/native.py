@@ -16,7 +16,8 @@ from typing import Any, Literal, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from csisim.errors import CsisimError
-from csisim.registry import Settings
+from csisim.feedback.nested import Place, leaves, with_leaves
+from csisim.registry import Component, Settings
 from csisim.training.recipe import TASKS, Recipe, Stage, made_by
 from csisim.weights import RECIPES, Learned, WeightsError, cache_folder, read_header
 
@@ -93,8 +94,18 @@ def folder() -> Path:
     return cache_folder() / "native"
 
 
+def learned(scheme: Any) -> Iterator[tuple[Place, Any, Learned]]:
+    """Learned components of a scheme, those within a codec too: places, the scheme as their training sees it, their settings."""
+    for room in ROOMS[:-1]:
+        if isinstance(config := getattr(scheme, room), Learned):
+            yield (room,), scheme, config
+    for place, codec in leaves(scheme.codec):
+        if isinstance(codec, Learned):
+            yield ("codec", *place), scheme.model_copy(update={"codec": codec}), codec
+
+
 def orders(scenario: Any, seed: int = 0) -> dict[tuple[str, str], Order]:
-    """What the components of a scenario's schemes ask for, by the names of scheme and room.
+    """What the components of a scenario's schemes ask for, by the names of scheme and place (``digital``, ``codec.ladder.0``).
 
     Parameters
     ----------
@@ -108,16 +119,20 @@ def orders(scenario: Any, seed: int = 0) -> dict[tuple[str, str], Order]:
     WeightsError
         If a recipe cannot be read, or says what makes no sense.
     """
-    asked = ((scheme, room, getattr(scheme, room)) for scheme in scenario.schemes for room in ROOMS)
+    asked = ((scheme.name, *found) for scheme in scenario.schemes for found in learned(scheme))
     return {
-        (scheme.name, room): _Link(scenario, scheme, seed).order(config.recipe)
-        for scheme, room, config in asked
-        if isinstance(config, Learned) and config.recipe is not None
+        (name, _dotted(place)): _Link(scenario, seen, seed).order(config.recipe)
+        for name, place, seen, config in asked
+        if config.recipe is not None
     }
 
 
+def _dotted(place: Place) -> str:
+    return ".".join(map(str, place))
+
+
 def check(scenario: Any, scheme: Any, room: str, path: Path) -> None:
-    """Look at all trainings that a recipe takes for a room of a scheme, before the first one begins.
+    """Look at all trainings that a recipe takes for a room of a scheme (of :func:`learned`), before the first one begins.
 
     Raises
     ------
@@ -150,17 +165,23 @@ def due(wanted: Iterable[Order]) -> dict[str, tuple[Order, Recipe]]:
 
 def with_networks(scenario: Any, seed: int = 0) -> Any:
     """The scenario with the files of weights that its recipes led to, as far as they are there."""
-    updates: dict[str, dict[str, Any]] = {}
-    schemes = {scheme.name: scheme for scheme in scenario.schemes}
-    for (name, room), order in orders(scenario, seed).items():
-        if order.files():
-            config = getattr(schemes[name], room)
-            updates.setdefault(name, {})[room] = config.model_copy(
-                update={"weights": str(_made_for(order, f"{room}/{config.kind}", config))}
-            )
-    if not updates:
+    there = {asked: order for asked, order in orders(scenario, seed).items() if order.files()}
+    if not there:
         return scenario
-    return scenario.model_copy(update={"schemes": [scheme.model_copy(update=updates.get(name, {})) for name, scheme in schemes.items()]})
+
+    return scenario.model_copy(update={"schemes": [_with_files(scheme, there) for scheme in scenario.schemes]})
+
+
+def _with_files(scheme: Any, there: Mapping[tuple[str, str], Order]) -> Any:
+    def fitted(place: Place, config: Component) -> Component:
+        order = there.get((scheme.name, _dotted(place)))
+        if order is None or not isinstance(config, Learned):
+            return config
+        return config.model_copy(update={"weights": str(_made_for(order, f"{place[0]}/{config.kind}", config))})
+
+    rooms = {room: fitted((room,), getattr(scheme, room)) for room in ROOMS[:-1]}
+    codec = with_leaves(scheme.codec, lambda place, leaf: fitted(("codec", *place), leaf))
+    return scheme.model_copy(update=rooms | {"codec": codec})
 
 
 def _made_for(order: Order, component: str, config: Learned) -> Path:

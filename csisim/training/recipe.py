@@ -255,9 +255,10 @@ def run_recipe(
 ) -> list[Path]:
     """Train all stages and write the weights of every component that was trained, in the cache if no folder is named.
 
-    What is finished or half finished is kept until the end: the same call resumes a training that was killed. Weights are written
-    when the last stage has ended. A budget is for all of it, and what a stage leaves of its share goes to those after it; weights of
-    the same recipe that are there and score higher than what it led to are left as they are, and ``say`` is told so.
+    What is finished or half finished is kept until the end: the same call resumes a training that was killed. One of another budget,
+    or of none, does not: by the time of the kill the learning rate had gone another way. Weights are written when the last stage has
+    ended. A budget is for all of it, and what a stage leaves of its share goes to those after it; weights of the same recipe that are
+    there and score higher than what it led to are left as they are, and ``say`` is told so.
 
     Returns
     -------
@@ -265,15 +266,21 @@ def run_recipe(
     """
     began = time.perf_counter()
     recipe.check()
-    into, unfinished = Path(folder or cache_folder()), cache_folder() / "unfinished" / recipe.digest
+    into, mark = Path(folder or cache_folder()), recipe.digest if budget_s is None else f"{recipe.digest}-{budget_s:g}s"
+    unfinished = cache_folder() / "unfinished" / mark
     known = recipe.learned_before()
     made: dict[Path, tuple[Product, Header]] = {}
     score: dict[str, Any] = {}
     for index, stage in enumerate(recipe.stages):
         task = recipe.task(index, known)
         share = stage.schedule.steps / sum(later.schedule.steps for later in recipe.stages[index:])
-        seconds = None if budget_s is None else max(began + budget_s - time.perf_counter(), 0.0) * share
-        result = _stage(task, recipe, index, unfinished, device, seconds, told)
+        done = unfinished / f"{index}.safetensors"
+        finished = _read_finished(done)
+        if finished is None:
+            seconds = None if budget_s is None else max(began + budget_s - time.perf_counter(), 0.0) * share
+            result = _stage(task, recipe, index, done, device, seconds, told)
+        else:
+            result, began = finished, began - finished.seconds
         known |= result.parameters
         score = {"untrained": round(result.untrained, 4), "trained": round(result.score, 4), "unit": task.unit}
         if hasattr(task, "reference"):
@@ -350,19 +357,15 @@ def _of_first_users(component: str, parameters: Parameters, users: int) -> Param
     return prefixed("digital", hbdun.first_users(parameters, users))
 
 
-def _stage(task: Any, recipe: Recipe, index: int, unfinished: Path, device: str, budget_s: float | None, told: Told | None) -> Trained:
-    """Train a stage, or read what it led to before the training was killed."""
+def _stage(task: Any, recipe: Recipe, index: int, done: Path, device: str, budget_s: float | None, told: Told | None) -> Trained:
+    """Train a stage and keep what it led to, lest the training is killed in a later one."""
     stage = recipe.stages[index]
-    done, half = unfinished / f"{index}.safetensors", unfinished / f"{index}.half.safetensors"
-    finished = _read_finished(done)
-    if finished is not None:
-        return finished
     result = train(
         task,
         stage.schedule.model_copy(update={"seed": recipe.seed + index}),
         device=device,
         budget_s=budget_s,
-        checkpoint=half,
+        checkpoint=done.with_name(f"{index}.half.safetensors"),
         report=None if told is None else lambda progress: told(index, stage.task, progress),
     )
     _write_finished(done, result)

@@ -1,7 +1,9 @@
 """Weights for the schemes of a scenario: shipped, cached, or trained now."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from csisim.feedback.nested import with_leaves
 from csisim.training.data import circumstances
 from csisim.training.native import ROOMS, with_networks
 from csisim.training.recipe import Recipe, Told, run_recipe
@@ -24,6 +26,15 @@ def missing(scenario: Any) -> list[tuple[Any, Need]]:
     """What there are no weights for: the scheme and its need."""
     wanted = [(scheme, need) for scheme in scenario.schemes for _, _, need in _needs(scenario, scheme)]
     return [(scheme, need) for scheme, need in wanted if find(need) is None]
+
+
+def dead_ends(scenario: Any) -> Iterator[tuple[int, str, str]]:
+    """Components that there are no weights for, and that nothing trains for their scheme: its number, their room, and what would help."""
+    for index, scheme in enumerate(scenario.schemes):
+        unknown = _untrained(scheme)
+        for room, config, need in _needs(scenario, scheme) if unknown else ():
+            if config.kind in unknown and find(need) is None:
+                yield index, room, f"no weights for {config.kind}; {_remedy([config.kind])}"
 
 
 def train_missing(scenario: Any, device: str = "cpu", budget_s: float | None = None, told: Told | None = None) -> None:
@@ -55,16 +66,13 @@ def recipe_for(scenario: Any, scheme: Any) -> Recipe:
         If its components are trained by a recipe of their own only.
     """
     kinds = {room: getattr(scheme, room).kind for room in ROOMS}
-    if kinds["digital"] in PRECODERS and not any(isinstance(getattr(scheme, room), Learned) for room in ROOMS if room != "digital"):
+    if _precodes_alone(scheme):
         link = {"system": scenario.system, "channel": scenario.channel, "pilots": scenario.pilots}
         known = {name: value.model_dump(mode="json") for name, value in link.items()}
         network = scheme.digital.model_dump(mode="json", exclude={"weights"})
         return Recipe.model_validate({"link": known | {"digital": network}, "stages": precoder_stages(scheme.digital)})
-    unknown = [kind for room, kind in kinds.items() if isinstance(getattr(scheme, room), Learned) and kind not in _STAGED]
-    if unknown:
-        named = [f"weights: {_NATIVE[kind]}" for kind in unknown if kind in _NATIVE]
-        how = f"name a recipe ({', '.join(named)})" if named else "train them with `csisim train RECIPE`"
-        raise WeightsError(f"schemes.{scheme.name}: no weights for {', '.join(unknown)}; {how}")
+    if unknown := _untrained(scheme):
+        raise WeightsError(f"schemes.{scheme.name}: no weights for {', '.join(unknown)}; {_remedy(unknown)}")
     shared = circumstances(scenario.system, scenario.channel, scenario.pilots).shared_statistics
     stages: list[dict[str, Any]] = []
     link = {"system": scenario.system, "channel": scenario.channel, "pilots": scenario.pilots}
@@ -80,6 +88,22 @@ def recipe_for(scenario: Any, scheme: Any) -> Recipe:
         stages.insert(0, HYBRID if shared else DIGITAL)
     plain = {name: value.model_dump(mode="json") for name, value in link.items()}
     return Recipe.model_validate({"link": plain, "stages": stages, "start": start if stages else []})
+
+
+def _precodes_alone(scheme: Any) -> bool:
+    others = (getattr(scheme, room) for room in ROOMS if room != "digital")
+    return scheme.digital.kind in PRECODERS and not any(isinstance(config, Learned) for config in others)
+
+
+def _untrained(scheme: Any) -> list[str]:
+    """Kinds of a scheme's learned components that no training here is for."""
+    components = () if _precodes_alone(scheme) else (getattr(scheme, room) for room in ROOMS)
+    return [config.kind for config in components if isinstance(config, Learned) and config.kind not in _STAGED]
+
+
+def _remedy(kinds: list[str]) -> str:
+    named = [f"weights: {_NATIVE[kind]}" for kind in kinds if kind in _NATIVE]
+    return f"name a recipe ({', '.join(named)})" if named else "train them with `csisim train RECIPE`"
 
 
 def _first_stage(scenario: Any, digital: Any, shared: bool) -> list[str]:
@@ -160,16 +184,13 @@ def _with_codec(scenario: Any, scheme: Any) -> Any:
         return scheme
     system = scenario.system
     sizes = (system.num_rx, system.num_tx) if scheme.analog.kind == "none" else (system.num_rx_rf, system.num_rf)
-    codec = _supplied_codec(scheme.codec, (scenario.dims(1).num_subcarriers, *sizes))
+    shape = (scenario.dims(1).num_subcarriers, *sizes)
+    codec = with_leaves(scheme.codec, lambda place, leaf: _supplied_codec(leaf, shape))
     return scheme if codec is scheme.codec else scheme.model_copy(update={"codec": codec})
 
 
 def _supplied_codec(config: Any, sizes: tuple[int, int, int]) -> Any:
-    """A codec, or one with codecs inside, with the files that are found for CSI of these subcarriers, receive and transmit chains."""
-    if hasattr(config, "inner"):
-        return config.model_copy(update={"inner": _supplied_codec(config.inner, sizes)})
-    if hasattr(config, "ladder"):
-        return config.model_copy(update={"ladder": [_supplied_codec(rung, sizes) for rung in config.ladder]})
+    """A codec with the file that is found for CSI of these subcarriers, receive and transmit chains."""
     if isinstance(config, Learned) or getattr(config, "weights", "") is not None:
         return config
     path = find(config.need(*config.image_size(*sizes)))

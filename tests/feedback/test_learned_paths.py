@@ -41,7 +41,7 @@ def test_a_report_has_the_bits_of_its_paths_and_says_what_the_user_chose():
 def test_many_subcarriers_are_reported_piece_by_piece(monkeypatch):
     csi = channels(4, 3, 5, 2, 8)
     whole = through(LearnedPaths(config()), csi)[0]
-    monkeypatch.setattr(learned_paths, "_LIKENESSES", 1)
+    monkeypatch.setattr(learned_paths, "LIKENESSES", 1)
     assert (through(LearnedPaths(config()), csi)[0].payload == whole.payload).all()
 
 

@@ -15,6 +15,7 @@ from csisim.papers.codec_counts import costs, counted
 from csisim.papers.codec_nmse import Rate, closed_form, in_db, ratios
 from csisim.papers.codec_published import nmse, printed
 from csisim.registry import configure
+from csisim.training.recipe import run_recipe
 
 PAPERS = {name: import_module(f"csisim.papers.{name}").TABLES for name in ("ma2024", "ma2023", "lu2021")}
 ITEMS = [(paper, item) for paper, tables in PAPERS.items() for item in tables]
@@ -142,6 +143,14 @@ class TestShortTrainings:
         header = weights.read_header(Path(first["weights"]))
         assert (header.component, header.architecture) == (need.component, need.architecture)
         assert weights.find(need) is None  # what a minute made is not what a scenario without weights is looking for
+
+    def test_a_training_that_was_killed_has_its_whole_curve(self, tiny):
+        def die(stage, task, progress):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run_recipe(codec_nets.recipe_of("ACRNet-1x", "quick"), codec_nets._folder(), told=die)
+        assert len(codec_nets.curve("ACRNet-1x", QUICK)) == 10
 
     def test_lines_of_a_figure(self, tiny):
         from csisim.papers import lu2021

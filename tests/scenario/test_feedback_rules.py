@@ -8,9 +8,11 @@ from csisim.engine.cell import run_cell
 from csisim.feedback.bits import unpack
 from csisim.feedback.differential import CHECK_BITS, MODULUS_BITS, PHASE_BITS
 from csisim.feedback.exchange import Exchange
+from csisim.feedback.lloyd_max import LloydMax
 from csisim.random import complex_normal
 from csisim.records.timeline import _analog_updates
 from csisim.registry import build
+from csisim.scenario import memory
 from csisim.scenario.feedback_rules import opened, shortest_report
 from csisim.scenario.memory import beams_in_turn
 
@@ -193,3 +195,26 @@ def test_no_report_is_shorter_than_the_shortest(codecs, rank, load):
             h = np.einsum("dksrpq,dkspt->dksrqt", gains, row).reshape(shape)
             lengths.append(built.encode(h, state)[0].booked.min())
     assert min(lengths) >= shortest > 0
+
+
+def test_a_sweep_looks_at_a_codec_once_for_each_size(load, monkeypatch):
+    """Opened to hear what is wrong, and to see how long its reports are; sizes once for each cell, however many rules ask."""
+    opened_for, sized = [], []
+    init, of = LloydMax.init, memory._Link.of
+    monkeypatch.setattr(LloydMax, "init", lambda self, shape, dtype: opened_for.append(shape) or init(self, shape, dtype))
+    monkeypatch.setattr(memory._Link, "of", lambda scenario: sized.append(scenario) or of(scenario))
+    codecs = [off(codec="lloyd_max", name="off"), off(codec="lloyd_max", name="twin")[1], off(codec=DIFFERENTIAL, name="later")[1]]
+    edits = [FDD, (codecs[0][0], "\n".join([codecs[0][1], *codecs[1:]]))]
+    loaded = load(*edits, sets=["feedback.budget_bits=100000"], sweeps=["system.snr_db=0,5,10", "system.num_users=1,2"])
+    assert len(loaded.cells) == 6
+    assert sorted(opened_for) == sorted(2 * [(1, users, 1, 2, 8) for users in (1, 2)])
+    assert len(sized) == 6
+
+
+def test_a_file_that_has_gone_is_missed_when_the_same_scenario_is_loaded_again(load, refusal, tmp_path):
+    trace = tmp_path / "trace.npz"
+    np.savez(trace, delay_angle=complex_normal(np.random.default_rng(0), (64, 1, 8), np.complex64))
+    codec = off(codec=f"{{kind: pca, file: {trace}, domain: delay_angle}}", digital="rzf")
+    assert load(FDD, codec).cells
+    trace.unlink()
+    assert "trace.npz" in refusal(FDD, codec)

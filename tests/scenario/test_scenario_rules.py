@@ -64,6 +64,10 @@ REFUSED = {
         [off(digital="{kind: hbdun, weights: nothing.safetensors}")],
         "schemes.off.digital.weights: nothing.safetensors: no such file of weights",
     ),
+    "networks_can_be_had": (
+        [FDD, off(codec="learned_paths")],
+        "schemes.off.codec: no weights for learned_paths; name a recipe (weights: kang2022_fdd)",
+    ),
     "full_csi_weights_fit": (
         [("clock:", "full_csi: {kind: cedun, weights: nothing.safetensors}\nclock:")],
         "full_csi.weights: nothing.safetensors: no such file of weights",
@@ -303,6 +307,32 @@ PEAKS = {
     "path statistics": ([], ["schemes.off.analog=covariance", "channel.num_rays=25"]),
     "pilots": ([], ["pilots.length=5000", "clock.symbols_per_slot=5000"]),
     "fully digital": ([RAYLEIGH], ["system.num_tx=256", "system.num_rx=64"]),
+    "trained paths": (
+        [
+            FDD,
+            off(
+                analog="random",
+                num_samples=0,
+                estimator="perfect",
+                digital="rzf",
+                codec="{kind: learned_paths, receive_bits: 5, transmit_bits: 9, weights: untrained}",
+            ),
+        ],
+        [],
+    ),
+    "paths on a coarser grid of the user": (
+        [
+            FDD,
+            off(
+                analog="random",
+                num_samples=0,
+                estimator="perfect",
+                digital="rzf",
+                codec="{kind: paths, num_paths: 2, oversampling: 8, receive_oversampling: 1}",
+            ),
+        ],
+        ["system.num_tx=64", "system.num_rx=32"],
+    ),
     "late reports": (
         [FDD, off(timescale="single", analog="svd_phases", digital="rzf")],
         ["system.num_tx=64", "clock.frames=16", "feedback.delay_slots=48"],

@@ -1,5 +1,7 @@
 """Kang's FDD: the codec alone, the cascade with it, and scenarios that have both trained for their link."""
 
+import shutil
+
 import numpy as np
 import pytest
 import yaml
@@ -203,8 +205,8 @@ def test_reports_that_come_late_or_never_are_booked_and_only_cost_rate(tmp_path)
             r"codec\.weights: recipe fdd trains the codec behind its own phases \(analog: learned_phases, weights: phases\)",
         ),
         (
-            {"codec": {"kind": "differential", "inner": CODEC | {"weights": "fdd"}}},
-            r"codec\.inner: .*with recipe fdd: within another codec",
+            {"codec": {"kind": "differential", "inner": CODEC | {"weights": "pair"}}},
+            r"schemes\.ideal\.codec\.inner\.weights: recipe pair trains no codec",
         ),
         (
             {"codec": {"kind": "adaptive", "ladder": ["lloyd_max", CODEC]}},
@@ -222,13 +224,19 @@ def test_a_recipe_that_cannot_serve_the_scheme_is_refused_in_its_place(tmp_path,
         load_scenario(tmp_path / "s.yaml")
 
 
-def test_a_codec_without_weights_says_which_recipe_makes_them(tmp_path):
-    scenario(tmp_path)
+def test_a_codec_without_weights_says_which_recipe_makes_them(tmp_path, cache):
+    loaded = scenario(tmp_path)
     document = yaml.safe_load((tmp_path / "s.yaml").read_text())
     document["schemes"] = [document["schemes"][2] | {"codec": CODEC}]
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(document))
-    with pytest.raises(CsisimError, match=r"no weights for learned_paths; name a recipe \(weights: kang2022_fdd\)"):
-        train_missing(load_scenario(tmp_path / "s.yaml").cells[0].scenario)
+    told = r"no weights for learned_paths; name a recipe \(weights: kang2022_fdd\)"
+    with pytest.raises(CsisimError, match=r"schemes\.ideal\.codec: " + told):
+        load_scenario(tmp_path / "s.yaml")
+    with pytest.raises(CsisimError, match=told):
+        train_missing(load_scenario(tmp_path / "s.yaml", rules=False).cells[0].scenario)
+    (separate, *_) = train_networks(loaded, 1).cells[0].scenario.schemes
+    shutil.copy(separate.codec.weights, cache)
+    assert load_scenario(tmp_path / "s.yaml").cells
 
 
 def test_each_kind_of_codec_is_trained_as_the_scheme_has_it(tmp_path):
@@ -239,6 +247,20 @@ def test_each_kind_of_codec_is_trained_as_the_scheme_has_it(tmp_path):
     headers = [weights.read_header(scheme.codec.weights) for scheme in (separate, joint)]
     assert [header.component for header in headers] == ["codec/beam_crnet", "codec/learned_paths"]
     assert [header.architecture.get("bits") for header in headers] == [18, None]
+
+
+def test_codecs_within_another_are_trained_for_the_link_as_they_are(tmp_path):
+    scenario(tmp_path)
+    document = yaml.safe_load((tmp_path / "s.yaml").read_text())
+    ladder = ["lloyd_max", CODEC | {"num_paths": 1, "weights": "fdd"}]
+    document["schemes"] = [document["schemes"][2] | {"codec": {"kind": "differential", "inner": {"kind": "adaptive", "ladder": ladder}}}]
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(document))
+    asked = load_scenario(tmp_path / "s.yaml")
+    result = run_sweep(asked, tmp_path / "results")
+    assert (result.computed, result.failed) == (1, 0)
+    fitted = train_networks(asked, 1).cells[0].scenario.schemes[0].codec.inner.ladder
+    assert weights.read_header(fitted[1].weights).architecture["num_paths"] == 1
+    assert fitted[0] is asked.cells[0].scenario.schemes[0].codec.inner.ladder[0]
 
 
 def test_a_file_for_other_reports_is_refused_in_its_place(tmp_path):

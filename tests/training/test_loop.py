@@ -8,9 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from csisim.errors import CsisimError
+from csisim.training import loop
 from csisim.training.base import Schedule
 from csisim.training.loop import _Rates, train
-from csisim.training.stepper import stepper
+from csisim.training.stepper import NumpyStepper, stepper
 
 TARGET = np.array([1 + 2j, -0.5j, 3], np.complex64)
 SCHEDULE = Schedule(steps=60, learning_rate=0.2, validate_every=10)
@@ -113,6 +114,27 @@ def test_resumed_is_uninterrupted(fit, tmp_path):
     assert not place.exists()
 
 
+def test_resumed_between_two_validations_is_uninterrupted(fit, tmp_path, monkeypatch):
+    class Killed(Exception):
+        pass
+
+    class Dying(fit):
+        def batch(self, rng):
+            if self.steps == 17:
+                raise Killed
+            return super().batch(rng)
+
+    monkeypatch.setattr(loop, "_SAVE_EVERY_S", 0.0)
+    place = tmp_path / "half.safetensors"
+    with pytest.raises(Killed):
+        train(Dying(), SCHEDULE, checkpoint=place)
+    rest = fit()
+    resumed, whole = train(rest, SCHEDULE, checkpoint=place), train(fit(), SCHEDULE)
+    assert rest.steps == SCHEDULE.steps - 17
+    assert same(resumed.parameters, whole.parameters)
+    assert resumed.history == whole.history
+
+
 def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     place = tmp_path / "half.safetensors"
 
@@ -162,6 +184,38 @@ def test_a_budget_includes_what_comes_before_the_first_step():
     slow = train(Slow(), SCHEDULE, budget_s=0.05)
     assert slow.steps == 0
     assert slow.seconds >= 0.1
+
+
+def test_within_a_budget_the_learning_rate_warms_up_and_falls(monkeypatch):
+    """As far as the time after setting up has gone, whatever the steps."""
+    rates = []
+
+    class Clock:
+        now = 0.0
+
+        def perf_counter(self):
+            self.now += 0.0005
+            return self.now
+
+    class Watched(NumpyStepper):
+        def step(self, batch, given, clip, limit):
+            rates.append(given["b"])
+            return super().step(batch, given, clip, limit)
+
+    class Slow(NumpyFit):
+        def initial(self):
+            clock.now += 0.1
+            return super().initial()
+
+        def stepper(self):
+            return Watched(self)
+
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+    train(Slow(), Schedule(steps=10**6, warm_up=2 * 10**5, learning_rate=1.0), budget_s=0.4)
+    assert rates[0] < 0.02
+    assert max(rates) > 0.8
+    assert rates[-1] < 0.02
 
 
 def test_gradients_are_clipped(fit):

@@ -1,5 +1,7 @@
 """Tasks and recipes: what they make fits its component, keeps the constraints, and is found again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from csisim.acquisition.cedun import unit_pilots
 from csisim.beamforming.analog.projection import beamformer
 from csisim.errors import CsisimError
 from csisim.registry import build, configure
+from csisim.training import recipe as recipe_module
 from csisim.training.base import part
 from csisim.training.data import LinkSettings, circumstances
 from csisim.training.recipe import PACKAGED, Recipe, made_by, read_recipe, run_recipe
@@ -89,6 +92,43 @@ def test_a_recipe_is_deterministic_and_resumes_after_a_kill(tmp_path):
     for one, other in zip(resumed, whole, strict=True):
         first, second = weights.read(one)[1], weights.read(other)[1]
         assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_what_a_budget_has_begun_is_taken_up_within_the_same_budget_alone(tmp_path):
+    tried, told = recipe(stage("hybrid")), []
+
+    def die(index, task, progress):
+        raise KeyboardInterrupt
+
+    def steps(budget_s):
+        told.clear()
+        run_recipe(tried, tmp_path, budget_s=budget_s, told=lambda index, task, progress: told.append(progress.step))
+        return list(told)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(tried, tmp_path, budget_s=1000.0, told=die)
+    assert steps(None) == [2, 4]
+    assert steps(2000.0) == [2, 4]
+    assert steps(1000.0) == [4]
+
+
+def test_what_stages_took_before_a_kill_is_gone_from_the_budget(tmp_path, monkeypatch):
+    budgets, train = [], recipe_module.train
+
+    def slow_then_killed(task, schedule, *, budget_s, **rest):
+        budgets.append(budget_s)
+        if len(budgets) == 2:
+            raise KeyboardInterrupt
+        return replace(train(task, schedule, budget_s=budget_s, **rest), seconds=600.0)
+
+    monkeypatch.setattr(recipe_module, "train", slow_then_killed)
+    tried = recipe(stage("hybrid"), stage("hybrid", rate=0.001))
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(tried, tmp_path, budget_s=1000.0)
+    run_recipe(tried, tmp_path, budget_s=1000.0)
+    first, _, second = budgets
+    assert 400 < first <= 500
+    assert 300 < second <= 400
 
 
 def test_transfer_begins_with_the_files_it_names(tmp_path):
