@@ -7,7 +7,7 @@ reports are left out. A file holds every report as the codec would be given it, 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +35,6 @@ PER_SUPERFRAME = 8
 
 class _Listener(Ideal):
     """Keeps some of the CSI that it is given to encode; all of it is lost on the way, so that nobody computes with it."""
-
-    content: ClassVar = "channel"
 
     def __init__(self, reports: int) -> None:
         super().__init__(IdealConfig())
@@ -83,7 +81,8 @@ def of_scheme(scenario: Scenario, name: str | None) -> Scenario:
         for problem in rule(changed):
             place = problem.path[2:] if problem.path[:1] == ("schemes",) else problem.path
             raise CsisimError(f"{'.'.join(map(str, place))}: {problem.message}")
-    return supplied(changed)  # type: ignore[no-any-return]
+    ready: Scenario = supplied(changed)
+    return ready
 
 
 def record(scenario: Scenario, count: int, seed: int = FITTING, progress: Callable[[float], None] | None = None) -> np.ndarray:
@@ -92,8 +91,9 @@ def record(scenario: Scenario, count: int, seed: int = FITTING, progress: Callab
     Blocks of 16 drops run through all superframes of the scenario's clock until there are enough reports; the last of them are of
     the last drops. Fewer reports of the same seed are the first of more.
     """
-    (scheme,), clock, rows, found = scenario.schemes, scenario.clock, [], 0
-    dims = scenario.dims(BLOCK)
+    (scheme,), clock, dims = scenario.schemes, scenario.clock, scenario.dims(BLOCK)
+    rows: list[np.ndarray] = []
+    found = 0
     reports = int((~scheme.silent_slots(clock.frames, clock.slots_per_frame)).sum())
     while found < count:
         streams = Streams(seed, 0, len(rows))

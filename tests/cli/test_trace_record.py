@@ -43,7 +43,10 @@ def write(tmp_path, monkeypatch):
 def test_codecs_on_the_equivalent_channel_end_to_end(write, tmp_path):
     pytest.importorskip("torch")
     write(pca=PCA, net=NET, plain={"kind": "lloyd_max", "bits": 2})
-    assert "reports.npz: 1500 reports of pca" in call("trace", "record", "link.yaml", "--scheme", "pca", "--count", 1500, "-o", "reports.npz").stderr
+    assert (
+        "reports.npz: 1500 reports of pca"
+        in call("trace", "record", "link.yaml", "--scheme", "pca", "--count", 1500, "-o", "reports.npz").stderr
+    )
     codec = yaml.safe_dump(NET | {"weights": None}, default_flow_style=True).strip()
     sets = ["link.images=reports.npz", f"link.codec={codec}", "stages.0.schedule.steps=3", "stages.0.schedule.validate_every=3"]
     made = call("train", "codec_csinet_res", "-o", "nets", "-q", *(item for one in sets for item in ("--set", one))).stdout.split()

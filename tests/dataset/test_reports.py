@@ -59,7 +59,9 @@ def test_they_are_what_a_runs_codec_is_given(scenario, monkeypatch, name):
 def test_a_few_reports_of_a_long_superframe_are_spread_over_it(scenario):
     one = of_scheme(scenario("offline", clock={"frames": 10, "slots_per_frame": 4}), None)
     rows = record(one, 16 * 2 * PER_SUPERFRAME, seed=3).reshape(16, 2, PER_SUPERFRAME, 2, 6)
-    every = record(of_scheme(scenario("offline", clock={"frames": 2, "slots_per_frame": 4}), None), 16 * 2 * 8, seed=3).reshape(16, 2, 8, 2, 6)
+    every = record(of_scheme(scenario("offline", clock={"frames": 2, "slots_per_frame": 4}), None), 16 * 2 * 8, seed=3).reshape(
+        16, 2, 8, 2, 6
+    )
     np.testing.assert_array_equal(rows[:, :, 0], every[:, :, 0])
     np.testing.assert_array_equal(rows[:, :, 1], every[:, :, 6])  # 39 slots in seven strides
 

@@ -262,7 +262,7 @@ def test_reports_train_in_their_own_domain(reports):
 
 
 def test_reports_have_their_own_taps(reports):
-    with pytest.raises(CsisimError, match="taps: .* has reports on subcarriers of their own"):
+    with pytest.raises(CsisimError, match=r"taps: .* has reports on subcarriers of their own"):
         task(codec={"kind": "csinet_res", "domain": "beams"}, images=reports, taps=2)
     assert task(codec={"kind": "crnet", "delays": 2}, images=reports, linear_start=False).train.shape[2:] == (8, 2)
 

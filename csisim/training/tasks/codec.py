@@ -34,9 +34,7 @@ class CodecConfig(Settings):
         description="a COST 2100 preset, whose generator makes the images, or a file of a trace or of reports (`csisim trace record`), "
         "whose last rows validate",
     )
-    taps: int = Field(
-        32, ge=1, description="taps of the images, not of reports; the codec keeps its delays, if it has any, of them"
-    )
+    taps: int = Field(32, ge=1, description="taps of the images, not of reports; the codec keeps its delays, if it has any, of them")
     drops: int = Field(20000, ge=1, description="images to train on")
     validation: int = Field(1000, ge=1, description="images to validate on")
     batch: int = Field(64, ge=1, description="images per step")
