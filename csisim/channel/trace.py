@@ -183,7 +183,7 @@ def centred(file: str) -> bool:
     path = locate(file)
     if path.suffix == ".mat":
         return True
-    with _archive(path) as archive:
+    with opened(path) as archive:
         try:
             return json.loads(str(archive["recipe"]))["angles"]["centred"] is True
         except (ValueError, TypeError, KeyError, IndexError):  # somebody else's recipe, or none
@@ -202,8 +202,14 @@ def _load(path: Path, modified_ns: int) -> np.ndarray:
 
 
 @contextmanager
-def _archive(path: Path) -> Iterator["np.lib.npyio.NpzFile"]:
-    """An .npz that is read; whatever is wrong with it is one kind of error."""
+def opened(path: Path) -> Iterator["np.lib.npyio.NpzFile"]:
+    """An .npz that is read; whatever is wrong with it is one kind of error.
+
+    Raises
+    ------
+    TraceError
+        If it cannot be read.
+    """
     try:
         with np.load(path, allow_pickle=False) as archive:
             yield archive
@@ -212,7 +218,7 @@ def _archive(path: Path) -> Iterator["np.lib.npyio.NpzFile"]:
 
 
 def _read_npz(path: Path) -> np.ndarray:
-    with _archive(path) as archive:
+    with opened(path) as archive:
         if "delay_angle" not in archive:
             raise TraceError(f"{path}: no key 'delay_angle' (keys: {', '.join(archive.files)}); {_NPZ}")
         rows = archive["delay_angle"]

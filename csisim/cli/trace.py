@@ -1,4 +1,4 @@
-"""``csisim trace``: data sets of channels, made and looked at."""
+"""``csisim trace``: data sets of channels and of reports, made and looked at."""
 
 import sys
 from pathlib import Path
@@ -9,13 +9,14 @@ from csisim.cli import INTERRUPTED, LazyGroup
 
 COMMANDS = {
     "make": ("csisim.cli.trace:make", "Draw COST 2100 channels into a data set for training and scenarios."),
+    "record": ("csisim.cli.trace:record", "Record what the users of a scenario's scheme report, to fit codecs to it."),
     "inspect": ("csisim.cli.trace_inspect:inspect", "Say what is in a trace file."),
 }
 
 
 @click.group(cls=LazyGroup, table=COMMANDS)
 def trace() -> None:
-    """Traces: data sets of channels for CSI feedback and scenarios."""
+    """Traces: data sets of channels, or of reports, for CSI feedback and scenarios."""
 
 
 @click.command()
@@ -62,3 +63,46 @@ def make(preset: str, count: int, output: Path, formats: tuple, seed: int | None
     if not quiet:
         told = f"{made.written} files written" if made.written else "nothing to do, all files are there"
         click.echo(f"{output}: {told}", err=True)
+
+
+@click.command()
+@click.argument("scenario")
+@click.option("--scheme", metavar="NAME", help="Whose reports; may be left out where there is one scheme with reports.")
+@click.option("--count", required=True, type=click.IntRange(min=1), help="Reports.")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.npz", help="The file.")
+@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Set a field; it is no longer swept.")
+@click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Of the channels (default: one that scenarios do not have).")
+@click.option("-q", "--quiet", is_flag=True, help="Nothing but errors.")
+def record(scenario: str, scheme: str | None, count: int, output: Path, sets: tuple[str, ...], seed: int | None, quiet: bool) -> None:
+    """Run a scheme of SCENARIO on fresh channels and write what its users report: CSI through its beams, as its codec is given it.
+
+    The codec itself may lack whatever is made of such a file: pca takes it as its file, `csisim train codec_KIND --set
+    link.images=FILE` trains a network on it. Of a sweep the first cell counts, its base point. Numbers depend on the scenario, the
+    scheme and the seed; fewer reports are the first of more. Of a user eight reports of a superframe are kept at most.
+
+    Exit status: 0 done, 2 something is wrong with the input, 130 interrupted.
+    """
+    from csisim.dataset.make import Progress
+    from csisim.dataset.reports import of_scheme, write_reports
+    from csisim.dataset.reports import record as recorded
+    from csisim.feedback.sources import FITTING
+    from csisim.runner.progress import display
+    from csisim.scenario.load import load_scenario
+
+    if output.suffix != ".npz":
+        raise click.UsageError(f"-o {output}: the name must end in .npz")
+    alone = of_scheme(load_scenario(scenario, sets, rules=False).cells[0].scenario, scheme)
+    with display(quiet) as shown:
+        tally = Progress(count, count)
+
+        def told(fraction: float) -> None:
+            tally.spent = fraction * count
+            shown.show(tally)
+
+        root = FITTING if seed is None else seed
+        csi = recorded(alone, count, root, told)
+    write_reports(output, csi, alone, root)
+    if not quiet:
+        subcarriers, receive, transmit = csi.shape[1:]
+        size = f"{subcarriers} subcarriers, {receive} receive and {transmit} transmit chains"
+        click.echo(f"{output}: {count} reports of {alone.schemes[0].name}, {size}", err=True)

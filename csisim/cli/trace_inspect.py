@@ -18,7 +18,7 @@ SUFFIXES = (".png", ".pdf", ".svg")
     "-o", "--output", metavar="PICTURE", type=click.Path(dir_okay=False, path_type=Path), help="Draw samples to PICTURE (.png, .pdf, .svg)."
 )
 def inspect(file: str, preset: str | None, output: Path | None) -> None:
-    """Say what is in FILE: a trace as .npz, CsiNet .mat or .parquet, or a packaged trace.
+    """Say what is in FILE: a trace as .npz, CsiNet .mat or .parquet, a packaged trace, or reports of `csisim trace record`.
 
     Its means stand beside those of the public MATLAB code's drops for the same preset, with the difference in combined standard errors.
     """
@@ -32,8 +32,9 @@ def inspect(file: str, preset: str | None, output: Path | None) -> None:
     contents = read_contents(file)
     if not len(contents.delay_angle):
         if output is not None:
-            raise click.UsageError(f"-o {output}: {file} holds frequency responses, there are no images to draw")
-        click.echo("\n".join(_description(contents)))
+            held = "frequency responses" if contents.csi is None else "reports"
+            raise click.UsageError(f"-o {output}: {file} holds {held}, there are no images to draw")
+        click.echo("\n".join(_description(contents) if contents.csi is None else _reports(contents)))
         return
     chosen, why = _reference(contents, preset)
     click.echo("\n".join([*_description(contents), "", *_comparison(contents, chosen, why)]))
@@ -75,6 +76,33 @@ def _description(contents: "Contents") -> list[str]:
     else:
         lines.append(f"  {'recipe':26s} none inside")
     return [*lines, f"  {'note':26s} {contents.note}"] if contents.note else lines
+
+
+def _reports(contents: "Contents") -> list[str]:
+    """Whose reports, of which size, and how much of their energy a linear code of which length could hold."""
+    import numpy as np
+
+    from csisim.feedback.images import normalise, scale_of
+    from csisim.feedback.pca import as_vectors
+
+    csi, recipe = contents.csi, contents.recipe
+    assert csi is not None
+    subcarriers, receive, transmit = csi.shape[1:]
+    images = csi.reshape(-1, receive, transmit)
+    vectors = as_vectors(normalise(images, scale_of(images, "unit"), "unit"), real=False)
+    energy = np.cumsum(np.linalg.eigvalsh(vectors.T @ vectors.conj())[::-1])
+    needed = ", ".join(f"{share} % in {1 + int(np.searchsorted(energy, share / 100 * energy[-1]))}" for share in (50, 90, 99))
+    size = f"{subcarriers} subcarriers, {receive} receive x {transmit} transmit chains"
+    lines = [
+        f"{contents.path}: {contents.count} reports, {size}, {contents.path.stat().st_size / 1e6:.1f} MB",
+        *(f"  {name:26s} {shape}" for name, shape in contents.arrays.items()),
+        f"  {'principal components':26s} {needed} of {receive * transmit} hold the energy of a subcarrier",
+    ]
+    if recipe:
+        known = {name: recipe.get(name, "?") for name in ("scenario", "scheme", "seed", "csisim", "model")}
+        made = "scenario {scenario}, scheme {scheme}, seed {seed}, csisim {csisim}, model version {model}".format(**known)
+        lines.append(f"  {'recipe':26s} {made}")
+    return lines
 
 
 def _orientation(contents: "Contents") -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from csisim.channel.trace import delay_angles, load, locate
 from csisim.dataset.mat import frequency_matrix, image_matrix, mapped
 from csisim.errors import CsisimError
+from csisim.feedback.sources import recorded
 
 #: Drops of a file that are looked at.
 MOST = 10_000
@@ -27,6 +28,7 @@ class Contents:
     columns: tuple[str, ...] = ()
     note: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
+    csi: np.ndarray | None = None  # (n, S, R, T) complex64, the first reports of a file that has no delay_angle
 
 
 def read_contents(file: str) -> Contents:
@@ -40,7 +42,10 @@ def read_contents(file: str) -> Contents:
     if Path(file).suffix == ".parquet":
         return _parquet(Path(file))
     path = locate(file)
-    return _mat(path) if path.suffix == ".mat" else _npz(path, load(file))
+    if path.suffix == ".mat":
+        return _mat(path)
+    csi = recorded(file)
+    return _npz(path, load(file)) if csi is None else _reports(path, csi)
 
 
 def _npz(path: Path, rows: np.ndarray) -> Contents:
@@ -55,6 +60,13 @@ def _npz(path: Path, rows: np.ndarray) -> Contents:
                 raise CsisimError(f"{path}: stats is {_shape(stats)}, expected {len(rows)} rows and one column for each of stats_columns")
             stats = stats[:MOST]
     return Contents(path, len(rows), arrays, rows[:MOST], stats, columns, texts.get("note", ""), _recipe(path, texts.get("recipe")))
+
+
+def _reports(path: Path, csi: np.ndarray) -> Contents:
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: _shape(archive[name]) for name in archive.files}
+        recipe = _recipe(path, str(archive["recipe"])) if "recipe" in archive else {}
+    return Contents(path, len(csi), arrays, np.empty((0, 1, 1), np.complex64), recipe=recipe, csi=csi[:MOST])
 
 
 def _mat(path: Path) -> Contents:

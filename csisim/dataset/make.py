@@ -55,7 +55,7 @@ class Made:
     interrupted: bool = False
 
 
-class _Progress(Tally):
+class Progress(Tally):
     """Drops drawn, and the effort of writing them."""
 
     def line(self) -> str:
@@ -172,7 +172,7 @@ class _Work:
         needed = list(dict.fromkeys(block for file in self.missing for block in file.blocks))
         blocks = [block for block in needed if block.name not in self.there]
         drops = sum(block.last - block.first for block in blocks)
-        self.tally = _Progress(drops, drops + WRITING * sum(len(file.drops) for file in self.missing))
+        self.tally = Progress(drops, drops + WRITING * sum(len(file.drops) for file in self.missing))
         before = len(self.missing)
         try:
             self._write_complete()

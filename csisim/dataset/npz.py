@@ -39,6 +39,12 @@ def write_npz(path: Path, rows: Rows, recipe: Recipe) -> None:
         _small(archive, small)
 
 
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays that are in memory, uncompressed."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        _small(archive, arrays)
+
+
 def _small(archive: zipfile.ZipFile, arrays: Mapping[str, np.ndarray]) -> None:
     for name, array in arrays.items():
         with _member(archive, name) as file:

@@ -66,7 +66,7 @@ def run_cell(
         streams = Streams(scenario.seed, replica, block)
         dims = scenario.dims(min(BLOCK, scenario.drops - first_drop))
         clock = scenario.clock
-        lanes = _lanes(scenario, chosen, streams, dims)
+        lanes = lanes_of(scenario, chosen, streams, dims)
 
         def flush(superframe: int) -> None:
             for lane in lanes:
@@ -87,7 +87,8 @@ def run_cell(
     return seconds
 
 
-def _lanes(scenario: Physics, chosen: list[SchemeConfig], streams: Streams, dims: Dims) -> list[Lane]:
+def lanes_of(scenario: Physics, chosen: list[SchemeConfig], streams: Streams, dims: Dims) -> list[Lane]:
+    """The schemes of a cell on one block of drops."""
     system, pilots, clock = scenario.system, scenario.pilots, scenario.clock
     noise, slots = UnitNoise(streams, dims), (clock.frames, clock.slots_per_frame)
     link = Link(system, dims, pilots, scenario.full_csi, streams, noise, scenario.duplex == "fdd", scenario.feedback.budget_bits, slots)

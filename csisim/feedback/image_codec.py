@@ -7,7 +7,7 @@ and the bits live here.
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from csisim.errors import CsisimError
 from csisim.feedback.bits import bits_to_scale, integers_to_bits, pack, unpack
@@ -32,6 +32,12 @@ class ImageCodecConfig(Component):
     scale: Literal["report", "genie"] = Field(
         "report", description="book the 16 bits of every image's scale factor, or let a genie carry them"
     )
+
+    @model_validator(mode="after")
+    def _beams_have_no_taps(self) -> "ImageCodecConfig":
+        if self.domain == "beams" and self.delays is not None:
+            raise ValueError("delays: images of beams have no taps (leave it out, or domain: delay_angle)")
+        return self
 
     def image_size(self, subcarriers: int, receive: int, transmit: int) -> tuple[int, int]:
         """Angles and delays of the images that CSI (..., subcarriers, receive, transmit) becomes."""

@@ -15,8 +15,8 @@ from csisim.errors import CsisimError
 from csisim.feedback.code_quantisers import CodeQuantiser, Float32, LinearCodeQuantiserConfig
 from csisim.feedback.costs import Costs, Side
 from csisim.feedback.image_codec import ImageCodec, ImageCodecConfig
-from csisim.feedback.images import ImageLayout
-from csisim.feedback.sources import channels, trace_images
+from csisim.feedback.images import Domain, ImageLayout
+from csisim.feedback.sources import channels, recorded_images, trace_images
 
 CALIBRATION_ROWS = 2048
 PRESET_ANGLES = 32
@@ -29,8 +29,8 @@ class PcaConfig(ImageCodecConfig):
     kind: Literal["pca"] = "pca"
     file: str = Field(
         "cost2100_indoor",
-        description="what the components are fitted to: a trace (packaged, .npz or .mat, as for channel kind trace), or 6000 fresh drops "
-        "of a COST 2100 preset (indoor_paper, indoor_public, outdoor_paper)",
+        description="what the components are fitted to: a trace (packaged, .npz or .mat, as for channel kind trace), 6000 fresh drops "
+        "of a COST 2100 preset (indoor_paper, indoor_public, outdoor_paper), or reports of `csisim trace record`, the only ones with beams",
     )
     centred_angles: bool | None = Field(
         None, description="the angle axis has angle zero in its middle; when left out: as for channel kind trace"
@@ -55,8 +55,6 @@ class Pca(ImageCodec):
 
     def model(self, angles: int, delays: int) -> "Klt":
         """Components of the trace for images of this size."""
-        if self.config.domain != "delay_angle":
-            raise CsisimError("pca: a trace has delays and angles, so domain must be delay_angle")
         file = self.config.file
         return _fitted(self.config, angles, delays, 0 if file in PRESETS else locate(file).stat().st_mtime_ns)
 
@@ -65,7 +63,7 @@ class Pca(ImageCodec):
         config, length = self.config, self.config.code_length(layout.angles, layout.delays)
         if config.file not in PRESETS or config.domain != "delay_angle" or length % 2 or length % getattr(config.quantiser, "dim", 1):
             return super().bits_per_image(layout)
-        _check_angles(config.file, PRESET_ANGLES, layout.angles)
+        _check_size(config.file, (PRESET_ANGLES, layout.delays), (layout.angles, layout.delays))
         _check_rows(config, DROPS, length)
         return int(config.quantiser.num_bits(length))
 
@@ -133,16 +131,19 @@ def _fitted(config: PcaConfig, angles: int, delays: int, modified_ns: int) -> Kl
     length, real = config.code_length(angles, delays), config.field == "real"
     if length % 2 and not real:
         raise CsisimError(f"pca: a complex code has an even number of real numbers, not {length}")
-    images, components = _basis(config.file, config.centred_angles, delays, config.delays is not None, modified_ns, real=real)
-    _check_angles(config.file, images.shape[2], angles)
+    cut = config.delays is not None
+    images, components = _basis(config.file, config.domain, config.centred_angles, delays, cut, modified_ns, real=real)
+    _check_size(config.file, images.shape[2:], (angles, delays))
     count = _check_rows(config, len(images), length)
     bare = Klt(components[:count], (angles, delays), Float32())
     return bare._replace(quantiser=config.quantiser.prepare(bare.encode(images[:CALIBRATION_ROWS])))
 
 
-def _check_angles(file: str, present: int, angles: int) -> None:
-    if present != angles:
-        raise CsisimError(f"pca: {file} has {present} angles, the images have {angles}")
+def _check_size(file: str, present: tuple[int, ...], wanted: tuple[int, int]) -> None:
+    if present[0] != wanted[0]:
+        raise CsisimError(f"pca: {file} has {present[0]} angles, the images have {wanted[0]}")
+    if present != wanted:
+        raise CsisimError(f"pca: {file} has images of {present[0]} x {present[1]}, the scheme's are {wanted[0]} x {wanted[1]}")
 
 
 def _check_rows(config: PcaConfig, present: int, length: int) -> int:
@@ -154,9 +155,15 @@ def _check_rows(config: PcaConfig, present: int, length: int) -> int:
 
 
 @lru_cache(maxsize=2)
-def _basis(file: str, middle: bool | None, delays: int, cut: bool, _modified_ns: int, *, real: bool) -> tuple[np.ndarray, np.ndarray]:
+def _basis(
+    file: str, domain: Domain, middle: bool | None, delays: int, cut: bool, _modified_ns: int, *, real: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Images and principal components of a trace: of all its taps, folded onto ``delays``, or of its first ``delays`` taps (cut)."""
-    rows, told = channels(file, DROPS)
-    subcarriers = max(delays, rows.shape[1]) if cut else delays
-    images = trace_images(rows, subcarriers, centred=told if middle is None else middle, delays=delays)
+    images = recorded_images(file, domain, delays if cut else None)
+    if images is None:
+        rows, told = channels(file, DROPS)
+        subcarriers = max(delays, rows.shape[1]) if cut else delays
+        images = trace_images(rows, subcarriers, centred=told if middle is None else middle, delays=delays)
+    elif middle is not None:
+        raise CsisimError(f"pca: centred_angles is about traces of delays and angles, {file} has reports")
     return images, principal_components(images, real=real)

@@ -227,13 +227,44 @@ def test_what_cannot_be_trained_is_told():
         task(codec="pca")
     with pytest.raises(CsisimError, match="precision mixed needs scaling unit"):
         task(codec="crnet", precision="mixed")
-    with pytest.raises(CsisimError, match="domain must be delay_angle"):
-        task(codec={"kind": "crnet", "domain": "beams"})
+    for source in ("indoor_paper", "cost2100_indoor"):
+        with pytest.raises(CsisimError, match="domain beams takes a file of `csisim trace record`"):
+            task(codec={"kind": "crnet", "domain": "beams"}, images=source)
 
 
 def test_a_trace_trains_too():
     one = task(images="cost2100_indoor", drops=100)
     assert (len(one.train), len(one.validation)) == (100, 11)
+
+
+@pytest.fixture
+def reports(tmp_path):
+    """What users reported: weak mixtures of few directions, on two subcarriers through 4 x 8 chains."""
+    from csisim.random import complex_normal
+
+    rng = np.random.default_rng(0)
+    csi = complex_normal(rng, (300, 2, 4, 8)) * 0.2 + complex_normal(rng, (300, 2, 1, 1)) * complex_normal(rng, (4, 8))
+    np.savez(tmp_path / "reports.npz", csi=csi)
+    return str(tmp_path / "reports.npz")
+
+
+def test_reports_train_in_their_own_domain(reports):
+    codec = {"kind": "csinet_res", "domain": "beams", "reduction": 4}
+    one = task(codec=codec, images=reports, drops=200, validation=50)
+    assert one.train.shape == (200, 2, 8, 4)
+    assert one.validation.shape == (50, 2, 8, 4)
+    start = one.initial()
+    assert one.score(start) == pytest.approx(one.reference(start), abs=1e-3)
+    (product,) = one.products(start)
+    assert product.architecture["domain"] == "beams"
+    assert (product.dims["angles"], product.dims["delays"]) == (8, 4)
+    assert product.statistics == {"images": reports}
+
+
+def test_reports_have_their_own_taps(reports):
+    with pytest.raises(CsisimError, match=r"taps: .* has reports on subcarriers of their own"):
+        task(codec={"kind": "csinet_res", "domain": "beams"}, images=reports, taps=2)
+    assert task(codec={"kind": "crnet", "delays": 2}, images=reports, linear_start=False).train.shape[2:] == (8, 2)
 
 
 @pytest.mark.parametrize("kind", ["csinet_res", "csi_l2o"])

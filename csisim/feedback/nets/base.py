@@ -201,7 +201,7 @@ def _model(config: NetConfig, angles: int, delays: int, _modified_ns: int) -> Ne
     if path is None:
         raise WeightsError(
             f"{config.kind}: no weights for 1/{config.reduction} of {angles} x {delays} images; "
-            f"{_training(config, angles, delays)}weights: FILE names {'some' if config.domain == 'beams' else 'others'}, "
+            f"{_training(config, angles, delays)}weights: FILE names others, "
             f"weights: {UNTRAINED} does without"
         )
     parameters = load(path, need, lambda dims: arrays(network, int(dims.get("calibration", 0)), config.stored_length(angles, delays)))
@@ -214,13 +214,13 @@ def _model(config: NetConfig, angles: int, delays: int, _modified_ns: int) -> Ne
 
 def _training(config: NetConfig, angles: int, delays: int) -> str:
     """What makes weights for this codec on images of this size; recipes have settings and images of their own, none of beams."""
-    if config.domain == "beams":
-        return ""
     codec = {"kind": config.kind} | config.model_dump(mode="json", include={*config.architecture, "delays"}, exclude_defaults=True)
     if config.quantiser.squashes:  # trained into the network; its kind is a default of its own and must be there
         codec["quantiser"] = config.quantiser.model_dump(mode="json")
     taps = [] if delays == 32 or (config.delays is not None and delays < 32) else [f"--set link.taps={delays}"]
     images = [] if angles == 32 else [f"--set link.images=TRACE_OF_{angles}_ANGLES"]
+    if config.domain == "beams":
+        taps, images = [], ["--set link.images=REPORTS.npz` on what `csisim trace record SCENARIO --count 20000 -o REPORTS.npz"]
     return " ".join([f"`csisim train codec_{config.kind} --set 'link.codec={json.dumps(codec)}'", *taps, *images]) + "` makes some, "
 
 

@@ -11,7 +11,7 @@ from csisim.errors import CsisimError
 from csisim.feedback.code_quantisers import MOST_BITS, Allocated, CodeQuantiser, Float32
 from csisim.feedback.metrics import nmse_db
 from csisim.feedback.pca import Klt, as_real, principal_components
-from csisim.feedback.sources import split, trace_images
+from csisim.feedback.sources import apart, recorded_images, split, trace_images
 from csisim.random import stream
 from csisim.registry import CodecField, Settings
 from csisim.training.base import Parameters, Product
@@ -30,9 +30,11 @@ class CodecConfig(Settings):
         "it begins with learned or linear ones"
     )
     images: str = Field(
-        "indoor_paper", description="a COST 2100 preset, whose generator makes the images, or a trace file, whose last rows validate"
+        "indoor_paper",
+        description="a COST 2100 preset, whose generator makes the images, or a file of a trace or of reports (`csisim trace record`), "
+        "whose last rows validate",
     )
-    taps: int = Field(32, ge=1, description="taps of the images; the codec keeps its delays, if it has any, of them")
+    taps: int = Field(32, ge=1, description="taps of the images, not of reports; the codec keeps its delays, if it has any, of them")
     drops: int = Field(20000, ge=1, description="images to train on")
     validation: int = Field(1000, ge=1, description="images to validate on")
     batch: int = Field(64, ge=1, description="images per step")
@@ -67,8 +69,6 @@ class Codec:
         self.codec = cast(Any, config.codec)  # a csisim.feedback.nets.base.NetConfig, which is known where torch is
         if not hasattr(self.codec, "network"):
             raise CsisimError(f"codec: {self.codec.kind} is no network, so there is nothing to train")
-        if self.codec.domain != "delay_angle":
-            raise CsisimError("codec: images of traces have delays and angles, so domain must be delay_angle")
         if config.precision == "mixed" and self.codec.scaling == "published":
             raise CsisimError("codec: bfloat16 has no digits for images of 0.02 around 0.5; precision mixed needs scaling unit")
         self.config = config
@@ -130,7 +130,7 @@ class Codec:
         if config.half:
             stored = {name: value.astype(np.float16) for name, value in stored.items()}
         dims = {"angles": self.shape[0], "delays": self.shape[1], "calibration": len(stored[CALIBRATION])}
-        statistics = {"images": config.images, "taps": config.taps}
+        statistics = {"images": config.images} | ({} if self.recorded else {"taps": config.taps})
         return [Product(f"codec/{self.codec.kind}", self.codec.architecture, dims, statistics, 0.0, stored)]
 
     def _loss(self, parameters: Mapping[str, Any], images: Any, length: int) -> Any:
@@ -184,9 +184,16 @@ class Codec:
         return [(weight, decoded - self.offset) for weight, decoded in seen]
 
     def _images(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        config = self.config
+        config, codec = self.config, self.codec
+        images = recorded_images(config.images, codec.domain, codec.delays, codec.scaling)
+        self.recorded = images is not None
+        if images is not None:
+            if "taps" in config.model_fields_set:
+                raise CsisimError(f"taps: {config.images} has reports on subcarriers of their own; leave it out")
+            train, validation = apart(config.images, images - self.offset, config.drops, config.validation)
+            return train, validation
         *sets, centred = split(config.images, config.drops, config.validation, (TRAINING + seed, VALIDATION + seed))
-        how: dict[str, Any] = {"centred": centred, "scaling": self.codec.scaling, "delays": self.codec.delays}
+        how: dict[str, Any] = {"centred": centred, "scaling": codec.scaling, "delays": codec.delays}
         train, validation = (trace_images(rows, config.taps, **how) - self.offset for rows in sets)
         return train, validation
 
