@@ -126,7 +126,7 @@ def as_real(components: np.ndarray) -> np.ndarray:
     return np.stack(pairs, axis=1).reshape(2 * len(components), -1)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _fitted(config: PcaConfig, angles: int, delays: int, modified_ns: int) -> Klt:
     length, real = config.code_length(angles, delays), config.field == "real"
     if length % 2 and not real:

@@ -213,7 +213,7 @@ def _model(config: NetConfig, angles: int, delays: int, _modified_ns: int) -> Ne
 
 
 def _training(config: NetConfig, angles: int, delays: int) -> str:
-    """What makes weights for this codec on images of this size; recipes have settings and images of their own, none of beams."""
+    """What makes weights for this codec on images of this size; recipes have settings and images of their own."""
     codec = {"kind": config.kind} | config.model_dump(mode="json", include={*config.architecture, "delays"}, exclude_defaults=True)
     if config.quantiser.squashes:  # trained into the network; its kind is a default of its own and must be there
         codec["quantiser"] = config.quantiser.model_dump(mode="json")
