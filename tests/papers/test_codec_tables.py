@@ -187,3 +187,20 @@ class TestShortTrainings:
         task = recipe.task(0, {})
         power = np.sqrt((seen[..., :8] ** 2).mean(axis=(1, 2, 3), keepdims=True) * 2)
         np.testing.assert_allclose(seen[..., :8] / power, task.train[: len(seen)], rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("table", ["table1", "fig5"])
+def test_codecs_of_a_table_are_compared_on_the_same_drops(table, monkeypatch):
+    from csisim.papers import ma2023
+
+    counts = []
+
+    def errors(settings, place, count):
+        counts.append(count)
+        return np.linspace(0.1, 0.2, count)
+
+    monkeypatch.setattr(codec_nmse, "_on_drops", errors)
+    monkeypatch.setattr(codec_nmse, "trained", lambda name, conditions: {"kind": "deq", "delays": 16})
+    reproduce(table, ma2023.TABLES[table], QUICK)
+    assert len(counts) > 3
+    assert set(counts) == {codec_nmse._COUNT["quick"]}
