@@ -2,6 +2,11 @@
 
 Where the transform sits in the iteration is not printed; here x+ = f_i(top_G(soft(f_t(u)))), row by row. A row is one delay's
 real and imaginary parts over the antennas.
+
+Two things are ours. The decoder ends half an iteration later, before a proximal step, at the nearest image with the code that was
+received: whatever the learned steps add can then not take away what the code says. Rows of the projection have lengths, which weigh
+the squared errors of f and are not sent: the code is that of rows of length one. With equal lengths the gradient would vanish at
+the start, and the LSTM see one number where it can see two.
 """
 
 from itertools import pairwise
@@ -15,10 +20,11 @@ from torch import Tensor, nn
 from csisim.errors import CsisimError
 from csisim.feedback.images import Scaling
 from csisim.feedback.nets.base import NetConfig, NeuralCodec
-from csisim.feedback.nets.l2o import LinearEncoder, Projected, UpdateRule, put_identity, soft_threshold
+from csisim.feedback.nets.l2o import LinearEncoder, OfMatrix, Projected, UpdateRule, soft_threshold
 
 TRANSFORM_WEIGHT = 0.01  # beta of the loss
 SHORTEST = 64  # reduction of the shortest nested code that is trained
+UNEQUAL = 0.125  # power of a component's energy that its row is long, to begin with
 KEPT = 0.2  # share of the transformed numbers that top-G keeps: 51 of 256
 
 
@@ -56,22 +62,24 @@ class Decoder(nn.Module):
         self.transform = RowTransform(angles)
         self.rule = UpdateRule(iterations, trained_iterations)
         self.thresholds = nn.Parameter(torch.full((trained_iterations,), 0.01))
+        self.inverse = OfMatrix(gram_inverse)
         self.angles, self.delays = angles, delays
 
     def forward(self, code: Tensor, matrix: Tensor) -> Tensor:
         """Images."""
-        return self.rule(code, matrix, self._prox).reshape(-1, 2, self.angles, self.delays)
+        x = self.rule(code, matrix, self._prox, and_half=True)
+        return nearest(x, code, matrix, self.inverse(matrix)).reshape(-1, 2, self.angles, self.delays)
 
     def _prox(self, u: Tensor, _: Tensor, iteration: int) -> Tensor:
         threshold = self.thresholds[min(iteration, len(self.thresholds) - 1)].clamp_min(0)
         return self.unrowed(self.transform(self.rows(u), threshold))
 
-    def begin_as_identity(self) -> None:
-        """A transform of what it gets and some idle numbers: only what is not among the strongest is lost."""
-        transform = self.transform
-        for net in (transform.forward_net, transform.inverse_net):
-            put_identity([layer for layer in net if isinstance(layer, nn.Linear)], 2 * self.angles)
-        nn.init.zeros_(self.thresholds)
+    def begin_silent(self) -> None:
+        """A transform that adds nothing yet, and the same step for every coordinate."""
+        last: nn.Linear = self.transform.inverse_net[-1]  # type: ignore[assignment]
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.rule.lstm.steady()
 
     def rows(self, vector: Tensor) -> Tensor:
         """(n, delays, 2 angles) of (n, 2 angles delays)."""
@@ -80,6 +88,18 @@ class Decoder(nn.Module):
     def unrowed(self, rows: Tensor) -> Tensor:
         """The inverse of :meth:`rows`."""
         return rows.reshape(-1, self.delays, 2, self.angles).permute(0, 2, 3, 1).flatten(1)
+
+
+def gram_inverse(matrix: Tensor) -> Tensor:
+    """(W W^T)^-1, (M, M)."""
+    gram = matrix @ matrix.T
+    loading = 1e-6 * gram.diagonal().mean().detach() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    return torch.cholesky_inverse(torch.linalg.cholesky(gram + loading))
+
+
+def nearest(x: Tensor, code: Tensor, matrix: Tensor, inverse: Tensor) -> Tensor:
+    """The nearest vectors to x (n, N) with the code (n, M)."""
+    return x - (x @ matrix.T - code) @ inverse @ matrix
 
 
 class CsiL2o(Projected):
@@ -95,9 +115,16 @@ class CsiL2o(Projected):
         self.lengths, self.used = lengths, code_length
 
     def encode(self, image: Tensor) -> Tensor:
-        """The first numbers of the projection."""
-        code: Tensor = self.encoder(image, self.used)
-        return code
+        """The first numbers of the projection on rows of length one."""
+        return self.encoder(image, self.used) / self._lengths(self.used)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Images of codes, of any length up to the longest."""
+        return super().decode(code * self._lengths(code.shape[1]))
+
+    def _lengths(self, count: int) -> Tensor:
+        """Of the first rows, (M,)."""
+        return self.encoder.matrix[:count].norm(dim=1)
 
     def shorten(self, codes: Tensor) -> Tensor:
         """Codes of the rate in use, of the longest ones."""
@@ -108,9 +135,11 @@ class CsiL2o(Projected):
         self.used = length
 
     def start_from(self, components: np.ndarray, images: Tensor) -> bool:
-        """The rows as the projection, and transforms that change little: untrained nearly a projection back."""
-        self.encoder.put_rows(components)
-        self.decoder.begin_as_identity()
+        """The rows as the projection, and a decoder that projects back: untrained it is the linear code, at every length."""
+        power = (images.flatten(1) @ torch.from_numpy(components).to(images).T).square().mean(dim=0)
+        lengths = (power / power.max()) ** UNEQUAL
+        self.encoder.put_rows(components * lengths.numpy()[:, None])
+        self.decoder.begin_silent()
         return True
 
     def own_images(self, image: Tensor) -> list[tuple[float, Tensor]]:
