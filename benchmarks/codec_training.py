@@ -63,7 +63,12 @@ TRIALS = {
     "acrnet": Trial("codec_acrnet"),
     "transnet": Trial("codec_transnet"),
     "deq": Trial("codec_deq"),
-    "csi_l2o": Trial("codec_csi_l2o", 16, (), (4, 8, 16, 32, 64)),
+    "csi_l2o": Trial(
+        "codec_csi_l2o",
+        16,
+        ("link.codec.longest=null", "link.codec.reduction=8", "stages.0.schedule.rates.encoder=0.0005", "link.half=true"),
+    ),
+    "csi_l2o_nested": Trial("codec_csi_l2o", 16, (), (4, 8, 16, 32, 64)),
     "bacrnet": Trial("codec_bacrnet"),
 }
 

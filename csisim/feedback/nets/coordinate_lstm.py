@@ -58,7 +58,7 @@ class CoordinateLstm(nn.Module):
 
     def _layers(self) -> list[Tensor]:
         """Matrix and column of every layer; those of the candidate, the third gate, doubled for its tanh."""
-        doubled = self.trunk[0].weight.new_ones(4, HIDDEN, 1)  # type: ignore[operator]
+        doubled = self.trunk[0].weight.new_ones(4, HIDDEN, 1)
         doubled[2] = 2
         doubled = doubled.flatten(0, 1)
         layers: list[Any] = []
@@ -101,7 +101,11 @@ class _Pieces(torch.autograd.Function):
             _add(found[4:6], slope, new[2, :, piece])
             into = torch.cat([new[0, :, piece], output2])
             slope, slope_state[3, :, piece] = _gate_slopes(
-                torch.addmm(column2, matrix2, into), cell2, new[3, :, piece], slope_new[2, :, piece] + trunk.T @ slope, slope_new[3, :, piece]
+                torch.addmm(column2, matrix2, into),
+                cell2,
+                new[3, :, piece],
+                slope_new[2, :, piece] + trunk.T @ slope,
+                slope_new[3, :, piece],
             )
             _add(found[2:4], slope, into)
             below, slope_state[2, :, piece] = (matrix2.T @ slope).split(HIDDEN)
@@ -139,7 +143,9 @@ def _gate_slopes(gates: Tensor, cell: Tensor, after: Tensor, slope_output: Tenso
     bounded = _tanh(after)
     slope = (1 - bounded.square()).mul_(shown).mul_(slope_output).add_(slope_after)
     slopes = gates * (1 - gates)
-    for part, factor in zip(slopes.split(HIDDEN), (slope * (2 * candidate - 1), slope * cell, 2 * slope * entered, slope_output * bounded), strict=True):
+    for part, factor in zip(
+        slopes.split(HIDDEN), (slope * (2 * candidate - 1), slope * cell, 2 * slope * entered, slope_output * bounded), strict=True
+    ):
         part.mul_(factor)
     return slopes, slope.mul_(kept)
 

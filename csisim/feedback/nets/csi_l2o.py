@@ -3,12 +3,14 @@
 Where the transform sits in the iteration is not printed; here x+ = f_i(top_G(soft(f_t(u)))), row by row. A row is one delay's
 real and imaginary parts over the antennas.
 
-Two things are ours. The decoder ends half an iteration later, before a proximal step, at the nearest image with the code that was
+Three things are ours. The decoder ends half an iteration later, before a proximal step, at the nearest image with the code that was
 received: whatever the learned steps add can then not take away what the code says. Rows of the projection have lengths, which weigh
 the squared errors of f and are not sent: the code is that of rows of length one. With equal lengths the gradient would vanish at
-the start, and the LSTM see one number where it can see two.
+the start, and the LSTM see one number where it can see two. What the decoder adds is scaled by one number for every length of
+nested codes, its reach, which begins as large as what that length leaves out: the same steps then serve -31 dB and -4 dB.
 """
 
+import math
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
@@ -57,25 +59,36 @@ def mlp(*sizes: int) -> nn.Sequential:
 class Decoder(nn.Module):
     """The update rule with the row transform as its proximal step; one threshold per trained iteration."""
 
-    def __init__(self, angles: int, delays: int, iterations: int, trained_iterations: int) -> None:
+    def __init__(self, angles: int, delays: int, lengths: list[int], iterations: int, trained_iterations: int) -> None:
         super().__init__()
         self.transform = RowTransform(angles)
         self.rule = UpdateRule(iterations, trained_iterations)
         self.thresholds = nn.Parameter(torch.full((trained_iterations,), 0.01))
+        self.reach = nn.Parameter(torch.ones(len(lengths)))
+        self.lengths = torch.tensor(lengths)
         self.inverse = OfMatrix(gram_inverse)
         self.angles, self.delays = angles, delays
 
     def forward(self, code: Tensor, matrix: Tensor) -> Tensor:
         """Images."""
-        x = self.rule(code, matrix, self._prox, and_half=True)
+        closest = int((self.lengths.log() - math.log(code.shape[1])).abs().argmin())
+        x = self.reach[closest] * self.rule(code, matrix, self._prox, and_half=True)
         return nearest(x, code, matrix, self.inverse(matrix)).reshape(-1, 2, self.angles, self.delays)
 
     def _prox(self, u: Tensor, _: Tensor, iteration: int) -> Tensor:
         threshold = self.thresholds[min(iteration, len(self.thresholds) - 1)].clamp_min(0)
         return self.unrowed(self.transform(self.rows(u), threshold))
 
-    def begin_silent(self) -> None:
-        """A transform that adds nothing yet, and the same step for every coordinate."""
+    def begin_silent(self, left: Tensor) -> None:
+        """A transform that adds nothing yet, the same step for every coordinate, and a reach as far as codes leave something out.
+
+        Parameters
+        ----------
+        left : (lengths,)
+            Share of the energy that linear codes of these lengths miss.
+        """
+        with torch.no_grad():
+            self.reach.copy_(left.clamp_min(0).sqrt())
         last: nn.Linear = self.transform.inverse_net[-1]  # type: ignore[assignment]
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
@@ -111,7 +124,7 @@ class CsiL2o(Projected):
     def __init__(self, angles: int, delays: int, lengths: list[int], code_length: int, iterations: int, trained_iterations: int) -> None:
         super().__init__()
         self.encoder = LinearEncoder(2 * angles * delays, max([code_length, *lengths]))
-        self.decoder = Decoder(angles, delays, iterations, trained_iterations)
+        self.decoder = Decoder(angles, delays, lengths or [code_length], iterations, trained_iterations)
         self.lengths, self.used = lengths, code_length
 
     def encode(self, image: Tensor) -> Tensor:
@@ -139,7 +152,8 @@ class CsiL2o(Projected):
         power = (images.flatten(1) @ torch.from_numpy(components).to(images).T).square().mean(dim=0)
         lengths = (power / power.max()) ** UNEQUAL
         self.encoder.put_rows(components * lengths.numpy()[:, None])
-        self.decoder.begin_silent()
+        total = images.square().flatten(1).sum(dim=1).mean()
+        self.decoder.begin_silent(torch.stack([1 - power[:length].sum() / total for length in self.decoder.lengths.tolist()]))
         return True
 
     def own_images(self, image: Tensor) -> list[tuple[float, Tensor]]:
