@@ -105,9 +105,10 @@ class Decoder(nn.Module):
 
 def gram_inverse(matrix: Tensor) -> Tensor:
     """(W W^T)^-1, (M, M)."""
-    gram = matrix @ matrix.T
-    loading = 1e-6 * gram.diagonal().mean().detach() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    return torch.cholesky_inverse(torch.linalg.cholesky(gram + loading))
+    with torch.autocast(matrix.device.type, enabled=False):  # bfloat16 has no factorisations
+        gram = matrix @ matrix.T
+        loading = 1e-6 * gram.diagonal().mean().detach() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+        return torch.cholesky_inverse(torch.linalg.cholesky(gram + loading))
 
 
 def nearest(x: Tensor, code: Tensor, matrix: Tensor, inverse: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class UpdateRule(nn.Module):
     Attributes
     ----------
     residuals : list of float
-        ||x' - x|| / ||x'|| of every iteration of the last call.
+        ||x' - x|| over the larger of ||x'|| and ||x||, of every iteration of the last call.
     """
 
     def __init__(self, iterations: int, trained_iterations: int) -> None:
@@ -101,7 +101,8 @@ class UpdateRule(nn.Module):
                 break
             moved = prox(moved, w.p * step, t)
             y = moved + w.a * (moved - x) + fade * w.b2
-            residuals.append(float((moved - x).detach().norm() / moved.detach().norm().clamp_min(1e-30)))
+            size = torch.maximum(moved.detach().norm(), x.detach().norm())  # a proximal step may still say nothing
+            residuals.append(float((moved - x).detach().norm() / size.clamp_min(1e-30)))
             x = moved
         self.residuals = residuals
         return x
