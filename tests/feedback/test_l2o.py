@@ -228,3 +228,6 @@ class TestCsiL2o:
         torch.testing.assert_close(decoded, code @ used, rtol=1e-3, atol=1e-3)
         (decoded - images).square().sum().backward()
         assert float(started.decoder.rule.lstm.heads[3].weight.grad.norm()) > 0.0
+
+    def test_left_to_itself_it_iterates_as_often_as_it_was_trained_to(self):
+        assert configure("codec", {"kind": "csi_l2o", "trained_iterations": 2}).network(8, 6).decoder.rule.iterations == 2

@@ -169,7 +169,7 @@ class CsiL2oConfig(NetConfig):
 
     kind: Literal["csi_l2o"] = "csi_l2o"
     scaling: Scaling = Field("unit", description="unit power, as a sparse vector must be centred at zero; published has the 0.5 offset")
-    iterations: int = Field(10, ge=1, description="iterations at the base station")
+    iterations: int | None = Field(None, ge=1, description="iterations at the base station; as many as trained when left out")
     trained_iterations: int = Field(10, ge=1, description="iterations that the weights were trained with")
     longest: int | None = Field(
         None, ge=1, description="reduction of the longest code that the weights serve (nested); reduction may be any larger one"
@@ -197,7 +197,9 @@ class CsiL2oConfig(NetConfig):
     def network(self, angles: int, delays: int) -> CsiL2o:
         """The network, untrained."""
         length = self.code_length(angles, delays)
-        return CsiL2o(angles, delays, self._nested(angles, delays), length, self.iterations, self.trained_iterations)
+        return CsiL2o(
+            angles, delays, self._nested(angles, delays), length, self.iterations or self.trained_iterations, self.trained_iterations
+        )
 
     def _nested(self, angles: int, delays: int) -> list[int]:
         """Lengths of the nested codes, each half the one before; none without nesting."""
