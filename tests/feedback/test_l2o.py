@@ -219,7 +219,7 @@ class TestCsiL2o:
         rows = torch.linalg.qr(torch.randn(96, 48))[0].T
         settings = {"kind": "csi_l2o", "reduction": reduction, "longest": 2, "iterations": 2, "trained_iterations": 2}
         started = configure("codec", settings).network(8, 6)
-        images = (torch.randn(50, 48) * torch.linspace(3, 0.1, 48)) @ rows
+        images = (torch.randn(50, 48) * torch.linspace(3, 0.1, 48)) @ rows + 0.1 * torch.randn(50, 96)
         assert started.start_from(rows.numpy(), images.reshape(-1, 2, 8, 6))
         code = started.encode(images.reshape(-1, 2, 8, 6))
         used = rows[: 96 // reduction]

@@ -46,7 +46,7 @@ class CoordinateLstm(nn.Module):
         seen = torch.stack([x.flatten(), gradient.flatten()])
         if state is None:
             state = seen.new_zeros(4, HIDDEN, seen.shape[1])
-        told, state = _Pieces.apply(seen, state, *self._layers())  # type: ignore[no-untyped-call]
+        told, state = _Pieces.apply(seen, state, *self._layers())
         p, a, b, b1, b2 = (row.reshape(x.shape) for row in told)
         return Weights(2 * p.sigmoid(), a.sigmoid(), b.sigmoid(), b1, b2), state
 
@@ -58,7 +58,7 @@ class CoordinateLstm(nn.Module):
 
     def _layers(self) -> list[Tensor]:
         """Matrix and column of every layer; those of the candidate, the third gate, doubled for its tanh."""
-        doubled = self.trunk[0].weight.new_ones(4, HIDDEN, 1)
+        doubled = self.trunk[0].weight.new_ones(4, HIDDEN, 1)  # type: ignore[operator]
         doubled[2] = 2
         doubled = doubled.flatten(0, 1)
         layers: list[Any] = []
