@@ -53,6 +53,10 @@ class Trial:
 
 
 _QUARTER = ("link.codec.reduction=4",)
+_ALONE = (  # one code length: its projection may leave the principal components sooner than one that must serve 1/4
+    "link.codec.longest=null", "link.codec.reduction=8", "stages.0.schedule.learning_rate=0.01", "stages.0.schedule.rates.encoder=0.0005",
+    "link.half=true",
+)  # fmt: skip
 TRIALS = {
     "csinet": Trial("codec_csinet"),
     "csinet_1_4": Trial("codec_csinet", 4, _QUARTER),
@@ -63,7 +67,8 @@ TRIALS = {
     "acrnet": Trial("codec_acrnet"),
     "transnet": Trial("codec_transnet"),
     "deq": Trial("codec_deq"),
-    "csi_l2o": Trial("codec_csi_l2o", 16, (), (4, 8, 16, 32, 64)),
+    "csi_l2o": Trial("codec_csi_l2o", 16, _ALONE),
+    "csi_l2o_nested": Trial("codec_csi_l2o", 16, (), (4, 8, 16, 32, 64)),
     "bacrnet": Trial("codec_bacrnet"),
 }
 

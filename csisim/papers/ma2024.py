@@ -24,7 +24,7 @@ _NAMES = {
 }  # fmt: skip
 _TRAINED = ("MS4L2O", "CsiNet", "TransNet", "TiLISTA", "Csi-L2O")
 _IV = "Ma 2024, Table IV"
-_NESTED = "nested, 16 of 32 taps, five trained iterations"
+_NESTED = "nested, 16 of 32 taps, one trained iteration"
 _SLOW = 100  # images for networks with an LSTM per coordinate
 
 _QUANTISED = tuple(Rate(reduction, bits) for reduction in (4, 8, 16, 32) for bits in (None, 3, 4, 5, 6))
@@ -126,7 +126,7 @@ def _fig6() -> Table:
         (Row("MS4L2O, short", "dB"), along("MS4L2O", changes, count=_SLOW)),
         (Row("Csi-L2O, short", "dB"), along("Csi-L2O", changes, count=_SLOW)),
         (Row("Csi-L2O, change", "dB of the image"), residuals("Csi-L2O", changes, _last_change, count=20)),
-        note="MS4L2O is trained with ten iterations, Csi-L2O with five; both run as many as they are asked for. `change`: of the last "
+        note="MS4L2O is trained with ten iterations, Csi-L2O with one; both run as many as they are asked for. `change`: of the last "
         "iteration. TiLISTA cannot run others than it was trained with; random starts are as in the paper.",
     )
 

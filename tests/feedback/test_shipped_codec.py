@@ -19,15 +19,20 @@ def test_it_is_small_and_beats_principal_components_where_it_was_validated(path)
     assert path.stat().st_size < 600e3
 
 
-@pytest.mark.parametrize(("rate", "bits", "least_gain"), [(16, 2, 0.1), (16, 4, 0.1), (64, 3, 0.5)])
-def test_it_beats_principal_components_bit_for_bit_on_the_packaged_trace(rate, bits, least_gain, tmp_path, monkeypatch):
+RESIDUAL, LEARNED = {"kind": "csinet_res"}, {"kind": "csi_l2o", "trained_iterations": 1}
+
+
+@pytest.mark.parametrize(
+    ("net", "rate", "bits", "least_gain"), [(RESIDUAL, 16, 2, 0.1), (RESIDUAL, 16, 4, 0.1), (RESIDUAL, 64, 3, 0.5), (LEARNED, 16, 4, 0.1)]
+)
+def test_it_beats_principal_components_bit_for_bit_on_the_packaged_trace(net, rate, bits, least_gain, tmp_path, monkeypatch):
     """Channels of the public MATLAB code, which neither of them has seen."""
     monkeypatch.setenv("CSISIM_CACHE", str(tmp_path))
     rows, centred = channels("cost2100_indoor", 1)
     csi = delay_angle_to_frequency(rows, 32, np.arange(32), centred=centred)[:, None, :, None]
     quantiser = {"kind": "allocated", "bits": bits}
     found = []
-    for codec in ({"kind": "pca", "file": "indoor_paper", "reduction": rate}, {"kind": "csinet_res", "delays": 16, "reduction": rate // 2}):
+    for codec in ({"kind": "pca", "file": "indoor_paper", "reduction": rate}, net | {"delays": 16, "reduction": rate // 2}):
         built = build("codec", configure("codec", codec | {"quantiser": quantiser}))
         state = built.init(csi.shape, csi.dtype)
         report, _ = built.encode(csi, state)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from csisim.feedback.images import Scaling
 from csisim.feedback.nets.base import NetConfig, NeuralCodec
-from csisim.feedback.nets.l2o import LinearEncoder, Projected, Scale, put_identity, soft_threshold
+from csisim.feedback.nets.l2o import LinearEncoder, OfMatrix, Projected, soft_threshold, step_of
 
 
 class Decoder(nn.Module):
@@ -26,7 +26,7 @@ class Decoder(nn.Module):
         self.synthesis = nn.Linear(4 * row, row)
         self.steps = nn.Parameter(torch.ones(iterations))
         self.thresholds = nn.Parameter(torch.full((iterations,), 0.01))
-        self.scale = Scale()
+        self.scale = OfMatrix(step_of)
         self.shape = 2, angles, delays
 
     def forward(self, code: Tensor, matrix: Tensor) -> Tensor:
@@ -55,9 +55,25 @@ class TiLista(Projected):
     def start_from(self, components: np.ndarray, images: Tensor) -> bool:
         """The rows as the projection, an autoencoder that changes nothing, and no thresholds: a projection back."""
         self.encoder.put_rows(components)
-        put_identity([self.decoder.analysis[0], self.decoder.synthesis], self.decoder.synthesis.out_features)  # type: ignore[list-item]
+        put_identity(self.decoder.analysis[0], self.decoder.synthesis)  # type: ignore[arg-type]
         nn.init.zeros_(self.decoder.thresholds)
         return True
+
+
+def put_identity(analysis: nn.Linear, synthesis: nn.Linear) -> None:
+    """Make two layers with a ReLU between them return their input.
+
+    Positive and negative parts go through the first units. Other units stay small and nobody listens to them yet: what follows can
+    learn to.
+    """
+    row = analysis.in_features
+    eye = torch.eye(row)
+    with torch.no_grad():
+        for layer in (analysis, synthesis):
+            layer.weight.mul_(0.1)
+            nn.init.zeros_(layer.bias)
+        analysis.weight[: 2 * row] = torch.cat([eye, -eye])
+        synthesis.weight.copy_(nn.functional.pad(torch.cat([eye, -eye], dim=1), (0, synthesis.in_features - 2 * row)))
 
 
 class TiListaConfig(NetConfig):
