@@ -17,7 +17,9 @@ from csisim.registry import Component, build, component
 from csisim.scenario.memory import beams_in_turn, equivalent_chains, memory_suffices, num_paths
 from csisim.scenario.schema import Scenario
 from csisim.scheme import SchemeConfig
-from csisim.weights import Learned
+from csisim.training.data import circumstances
+from csisim.training.supply import NATIVE
+from csisim.weights import Learned, find
 
 Path = tuple[str | int, ...]
 
@@ -85,6 +87,7 @@ def codecs_suit_the_channel(scenario: Scenario) -> Iterator[Problem]:
         for field, config in _codecs(scheme.codec):
             place = ("schemes", index, "codec", *field)
             if _untrained_yet(config):
+                yield from _without_weights(scenario, config, place)
                 continue
             codec = build("codec", config)
             if codec.content == "precoder":
@@ -114,6 +117,15 @@ def _codecs(config: Component) -> Iterator[tuple[Path, Component]]:
 def _untrained_yet(config: Component) -> bool:
     """Whether a run finds or trains the weights first."""
     return getattr(config, "recipe", None) is not None or (isinstance(config, Learned) and config.weights is None)
+
+
+def _without_weights(scenario: Scenario, config: Any, place: Path) -> Iterator[Problem]:
+    """A codec of the link that names no weights finds some that are there; only a recipe that is named trains it."""
+    if config.recipe is not None or config.kind not in NATIVE:
+        return
+    need = config.need(circumstances(scenario.system, scenario.channel, scenario.pilots))
+    if find(need) is None:
+        yield Problem((*place, "weights"), f"no weights for {config.kind} are there; a recipe trains them (weights: {NATIVE[config.kind]})")
 
 
 def _fits(scenario: Scenario) -> bool:

@@ -62,7 +62,7 @@ def recipe_for(scenario: Any, scheme: Any) -> Recipe:
         return Recipe.model_validate({"link": known | {"digital": network}, "stages": precoder_stages(scheme.digital)})
     unknown = [kind for room, kind in kinds.items() if isinstance(getattr(scheme, room), Learned) and kind not in _STAGED]
     if unknown:
-        named = [f"weights: {_NATIVE[kind]}" for kind in unknown if kind in _NATIVE]
+        named = [f"weights: {NATIVE[kind]}" for kind in unknown if kind in NATIVE]
         how = f"name a recipe ({', '.join(named)})" if named else "train them with `csisim train RECIPE`"
         raise WeightsError(f"schemes.{scheme.name}: no weights for {', '.join(unknown)}; {how}")
     shared = circumstances(scenario.system, scenario.channel, scenario.pilots).shared_statistics
@@ -127,8 +127,8 @@ def precoder_stages(config: Any) -> list[dict[str, Any]]:
     return [{"task": "iaidnn", "schedule": {"steps": 800, "learning_rate": rate, "warm_up": 50, "validate_every": 50}}]
 
 
-#: codecs that are trained with their link, by a recipe that ``weights`` names
-_NATIVE = {"learned_paths": "kang2022_fdd", "beam_crnet": "kang2022_fdd_black_box"}
+#: Codecs that are trained with their link, by a recipe that ``weights`` names.
+NATIVE = {"learned_paths": "kang2022_fdd", "beam_crnet": "kang2022_fdd_black_box"}
 _STAGED = ("hbdun", "cedun", "learned_phases")
 
 
