@@ -100,7 +100,8 @@ def strongest(parameters: Mapping[str, Array], csi: Array, count: int) -> tuple[
     """
     xp = array_namespace(csi)
     receive, transmit = (_unit(constant(parameters[name])) for name in ("receive", "transmit"))
-    rest, pairs, gains, basis = constant(csi), [], [], []
+    rest, pairs, gains = constant(csi), [], []
+    basis: list[Array] = []
     for _ in range(count):
         pairs.append(_likeliest(receive, transmit, rest))
         basis.append(_new(_path(receive, transmit, pairs[-1]), basis))

@@ -85,16 +85,17 @@ def test_paths_after_one_another_leave_what_no_combination_of_them_explains():
     pair, gain, basis = strongest(parameters, csi, 3)
     flat = basis.reshape(6, 3, 3, -1)
     np.testing.assert_allclose(flat.conj() @ flat.swapaxes(-1, -2), np.broadcast_to(np.eye(3), (6, 3, 3, 3)), atol=1e-5)
-    atoms = np.stack([described(parameters | {"gain": np.ones((1, 1))}, pair[..., n : n + 1]) for n in range(3)], axis=2).reshape(flat.shape)
+    alone = parameters | {"gain": np.ones((1, 1))}
+    atoms = np.stack([described(alone, pair[..., n : n + 1]) for n in range(3)], axis=2).reshape(flat.shape)
     fit = np.linalg.pinv(atoms.swapaxes(-1, -2)) @ csi.reshape(6, 3, -1, 1)
     np.testing.assert_allclose(np.sum(gain[..., None] * flat, axis=2), (atoms.swapaxes(-1, -2) @ fit)[..., 0], atol=1e-4)
 
 
 def test_directions_on_a_grid_and_gains_by_lloyd_and_max_are_the_conventional_report():
-    sounding = Sounding(*(complex_normal(stream(0, 0, name), size) for name, size in (("f", (1, 16, 8)), ("w", (1, 3, 8, 2)))), Ula(), Ula())
+    f, w = (complex_normal(stream(0, 0, name), size) for name, size in (("f", (1, 16, 8)), ("w", (1, 3, 8, 2))))
     csi, scale = channels(4, 3, 1, 2, 8).astype(complex), [1.4, 0.9, 0.7]
     conventional = Paths(PathsConfig(num_paths=3, oversampling=2, bits=2, scale=scale))
-    state = conventional.init(csi.shape, csi.dtype, sounding)
+    state = conventional.init(csi.shape, csi.dtype, Sounding(f, w, Ula(), Ula()))
     told = conventional.decode(conventional.encode(csi, state)[0], state)[0]
     levels = gaussian_quantiser(2).levels
     gain = np.multiply.outer(scale, np.add.outer(levels, 1j * levels).reshape(-1))

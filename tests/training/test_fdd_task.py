@@ -245,6 +245,10 @@ def test_a_codec_without_weights_is_refused_with_the_recipe_that_makes_them_and_
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(document))
     with pytest.raises(CsisimError, match=r"codec\.weights: no weights for learned_paths .*\(weights: kang2022_fdd\)"):
         load_scenario(tmp_path / "s.yaml")
+    other = document | {"channel": {"kind": "mmwave_clusters", "tx_array": {"kind": "upa", "rows": 3, "columns": 5}}}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(other))
+    with pytest.raises(CsisimError, match=r"other\.yaml:\d+:\d+: channel.*3 rows x 5 columns"):  # in its place, not without one
+        load_scenario(tmp_path / "other.yaml")
     shutil.copy(made, weights.cache_folder())
     assert load_scenario(tmp_path / "s.yaml").cells
 
