@@ -40,7 +40,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "paths": ("csisim.feedback.path_parameters:Paths", "directions and gains of paths on an angular grid, by matching pursuit"),
         "learned_paths": (
             "csisim.feedback.learned_paths:LearnedPaths",
-            "paths of trained directions and magnitudes (Kang 2022, Sec. VI-B)",
+            "paths of trained directions and gains (Kang 2022, Sec. VI-B)",
         ),
         "beam_crnet": ("csisim.feedback.beam_crnet:BeamCrnet", "small autoencoder in the manner of CRNet for equivalent channels"),
         "differential": ("csisim.feedback.differential:Differential", "what changed since the last acknowledged report, by another codec"),

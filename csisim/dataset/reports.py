@@ -42,7 +42,7 @@ class _Listener(Ideal):
         self.kept = set(np.linspace(0, reports - 1, min(reports, PER_SUPERFRAME)).round().astype(int).tolist())
         self.heard: list[np.ndarray] = []
 
-    def encode(self, csi: np.ndarray, state: None) -> tuple[Report, None]:
+    def encode(self, csi: np.ndarray, state: tuple[int, ...]) -> tuple[Report, tuple[int, ...]]:
         if self.asked % self.reports in self.kept:
             self.heard.append(csi)
         self.asked += 1

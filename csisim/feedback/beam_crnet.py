@@ -8,7 +8,7 @@ gradient of a sign is that of tanh (straight through). No scale factor is report
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import numpy as np
 from array_api_compat import array_namespace, device
@@ -16,24 +16,22 @@ from pydantic import Field
 
 from csisim.beamforming.digital.oracle import Array, constant
 from csisim.feedback.bits import pack, unpack
+from csisim.feedback.link_trained import LinkTrained, LinkTrainedState, state_of
 from csisim.feedback.report import Report, check_csi
 from csisim.random import stream
-from csisim.weights import Circumstances, Learned, Need, Parameters, parameters_of
+from csisim.weights import Circumstances, Need, Parameters
 
 #: Sizes that weights are known by.
 SIZES = ("num_rx_rf", "num_rf")
 _LEAK = 0.3  # slope of every leaky ReLU in the CsiNet family
 
 
-class BeamCrnetConfig(Learned):
+class BeamCrnetConfig(LinkTrained):
     """Convolutional autoencoder of equivalent channels, the same for every user; no scale factor."""
 
     kind: Literal["beam_crnet"] = "beam_crnet"
     bits: int = Field(48, ge=1, description="bits of a report, and numbers of the code")
     channels: int = Field(8, ge=1, description="channels between the two convolutions of a block")
-    training: Literal["separate", "joint"] = Field(
-        "separate", description="trained for its own error, or with the link's networks for the rate"
-    )
 
     def need(self, circumstances: Circumstances) -> Need:
         """One network for each number of RF chains."""
@@ -77,14 +75,6 @@ def decoded(parameters: Mapping[str, Array], code: Array, size: tuple[int, int])
     return xp.matrix_transpose(image[..., 0, :, :] + 1j * image[..., 1, :, :])
 
 
-class BeamCrnetState(NamedTuple):
-    """Shape (D, K, S, R, T) of the CSI and the parameters, of its precision; the codec has no memory."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    parameters: Parameters
-
-
 class BeamCrnet:
     """The codec: ``bits`` per user and subcarrier."""
 
@@ -94,7 +84,7 @@ class BeamCrnet:
     def __init__(self, config: BeamCrnetConfig) -> None:
         self.config = config
 
-    def init(self, shape: tuple[int, ...], dtype: np.dtype) -> BeamCrnetState:
+    def init(self, shape: tuple[int, ...], dtype: np.dtype) -> LinkTrainedState:
         """What both ends know.
 
         Raises
@@ -103,11 +93,9 @@ class BeamCrnet:
             If there are no weights for these sizes.
         """
         dims = dict(zip(SIZES, shape[3:], strict=True))
-        trained = parameters_of(self.config, "codec", dims, lambda sizes: initial(self.config, sizes))
-        wide = np.finfo(dtype).dtype
-        return BeamCrnetState(tuple(shape), np.dtype(dtype), {name: value.astype(wide) for name, value in trained.items()})
+        return state_of(self.config, shape, dtype, dims, lambda sizes: initial(self.config, sizes))
 
-    def encode(self, csi: np.ndarray, state: BeamCrnetState) -> tuple[Report, BeamCrnetState]:
+    def encode(self, csi: np.ndarray, state: LinkTrainedState) -> tuple[Report, LinkTrainedState]:
         """The report for ``csi`` (D, K, S, R, T).
 
         Raises
@@ -119,7 +107,7 @@ class BeamCrnet:
         bits = (encoded(state.parameters, csi) >= 0.0).reshape(*csi.shape[:2], -1).astype(np.uint8)
         return Report(pack(bits), bits.shape[-1]), state
 
-    def decode(self, report: Report, state: BeamCrnetState) -> tuple[np.ndarray, BeamCrnetState]:
+    def decode(self, report: Report, state: LinkTrainedState) -> tuple[np.ndarray, LinkTrainedState]:
         """The CSI (D, K, S, R, T) that the bits describe."""
         *_, subcarriers, num_rx, num_tx = state.shape
         bits = unpack(report.payload, subcarriers * self.config.bits)

@@ -102,7 +102,7 @@ def _untrained(scheme: Any) -> list[str]:
 
 
 def _remedy(kinds: list[str]) -> str:
-    named = [f"weights: {_NATIVE[kind]}" for kind in kinds if kind in _NATIVE]
+    named = [f"weights: {NATIVE[kind]}" for kind in kinds if kind in NATIVE]
     return f"name a recipe ({', '.join(named)})" if named else "train them with `csisim train RECIPE`"
 
 
@@ -151,8 +151,8 @@ def precoder_stages(config: Any) -> list[dict[str, Any]]:
     return [{"task": "iaidnn", "schedule": {"steps": 800, "learning_rate": rate, "warm_up": 50, "validate_every": 50}}]
 
 
-#: codecs that are trained with their link, by a recipe that ``weights`` names
-_NATIVE = {"learned_paths": "kang2022_fdd", "beam_crnet": "kang2022_fdd_black_box"}
+#: Codecs that are trained with their link, by a recipe that ``weights`` names.
+NATIVE = {"learned_paths": "kang2022_fdd", "beam_crnet": "kang2022_fdd_black_box"}
 _STAGED = ("hbdun", "cedun", "learned_phases")
 
 

@@ -8,7 +8,9 @@ import yaml
 
 from csisim import weights
 from csisim.errors import CsisimError
+from csisim.feedback.quantiser import gaussian_quantiser
 from csisim.phy.power import quantise_phases
+from csisim.random import complex_normal, stream
 from csisim.records.load import load
 from csisim.runner.networks import train_networks
 from csisim.runner.sweep import run_sweep
@@ -17,7 +19,7 @@ from csisim.training.base import Schedule
 from csisim.training.loop import train
 from csisim.training.recipe import Recipe, run_recipe
 from csisim.training.supply import train_missing
-from csisim.training.tasks.fdd import Fdd, FddConfig, directions, untrained
+from csisim.training.tasks.fdd import Fdd, FddConfig, centres, directions, untrained
 from csisim.training.tasks.hybrid import Hybrid, HybridConfig
 
 pytest.importorskip("torch")
@@ -25,7 +27,7 @@ LINK = {
     "system": {"num_tx": 16, "num_rf": 4, "num_rx": 8, "num_rx_rf": 2, "num_users": 2, "num_streams": 2, "snr_db": 10.0},
     "channel": {"kind": "mmwave_clusters", "statistics": "iid_angles", "num_clusters": 2, "num_rays": 1},
 }
-CODEC = {"kind": "learned_paths", "num_paths": 2, "receive_bits": 2, "transmit_bits": 4, "phase_bits": 3}
+CODEC = {"kind": "learned_paths", "num_paths": 2, "receive_bits": 2, "transmit_bits": 4, "gain_bits": 3}
 SMALL = {"batch": 8, "validation": 32}
 
 
@@ -65,27 +67,40 @@ def test_directions_of_single_paths_are_found_whatever_their_phases():
     assert np.abs(lines.conj() @ found.T).max(axis=1).min() > 0.999
 
 
-def test_a_codec_that_begins_with_the_channels_paths_beats_random_directions(start):
-    begun = task("fdd_codec", start)
-    random = {f"codec/{name}": value for name, value in untrained(begun.config).items()}
-    assert begun.score(begun.initial()) > begun.score(random) + 2.0  # dB
+def test_a_codec_that_begins_with_the_channels_paths_and_gains_beats_random_ones(start):
+    task_ = task("fdd_codec", start)
+    begun, random = task_.initial(), {f"codec/{name}": value for name, value in untrained(task_.config).items()}
+    assert task_.score(begun) > task_.score(random | {"codec/gain": begun["codec/gain"]}) + 1.0  # dB, directions
+    assert task_.score(begun) > task_.score(begun | {"codec/gain": random["codec/gain"]}) + 0.2  # gains
+
+
+def test_centres_of_a_gaussian_are_as_good_as_lloyd_and_maxs_grid_and_two_of_them_are_opposite():
+    values = complex_normal(stream(0, 0, "test"), (4000,))
+    grid = np.add.outer(gaussian_quantiser(2).levels, 1j * gaussian_quantiser(2).levels).reshape(-1) / np.sqrt(2)
+    error = lambda table: np.mean(np.min(np.abs(values[:, None] - table) ** 2, axis=1))  # noqa: E731
+    assert error(centres(values, 16)) < error(grid)
+    plus, minus = centres(values, 2)
+    assert abs(plus + minus) < 0.1 * abs(plus)
+    np.testing.assert_allclose(abs(plus), np.pi**-0.5, rtol=0.05)  # the mean of a half-plane
 
 
 def test_the_codec_alone_gets_better_and_nothing_else_is_touched(start):
     alone = task("fdd_codec", start)
     trained = train(alone, Schedule(steps=30, learning_rate=0.01, validate_every=10))
-    assert set(trained.parameters) == {"codec/receive", "codec/transmit", "codec/magnitude"}
+    assert set(trained.parameters) == {"codec/receive", "codec/transmit", "codec/gain"}
     assert trained.score > trained.untrained
 
 
 def test_the_cascade_starts_where_the_stages_before_ended_and_never_returns_less(start):
     codec = train(task("fdd_codec", start), Schedule(steps=2, validate_every=2)).parameters
-    joint = task("fdd_joint", start | codec)
+    config = task("fdd_joint", start | codec).config.model_copy(update={"validation": 256})
+    joint = Fdd(config, start | codec, 7)
     begun = joint.initial()
     assert all((begun[name] == value).all() for name, value in codec.items())
     assert {name.split("/")[0] for name in begun} == {"estimator", "codec", "digital"}
-    assert train(joint, Schedule(steps=20, learning_rate=1e-3, validate_every=10)).score > joint.score(begun)
-    harmful = train(joint, Schedule(steps=4, learning_rate=10.0, validate_every=2, clip=1e3))
+    gentle = Schedule(steps=20, learning_rate=1e-3, rates={"estimator": 5e-5}, validate_every=10)
+    assert train(joint, gentle).score > joint.score(begun)
+    harmful = train(joint, Schedule(steps=4, learning_rate=0.3, validate_every=2, clip=1e3))
     assert harmful.history[-1][1] < harmful.untrained == harmful.score
     assert all((harmful.parameters[name] == value).all() for name, value in begun.items())
 
@@ -106,7 +121,7 @@ def test_every_part_of_the_cascade_hears_of_the_rate(start):
     tensors = {name: torch.tensor(value, requires_grad=True) for name, value in joint.initial().items()}
     batch = tuple(torch.from_numpy(item) for item in joint.batch(np.random.default_rng(0)))
     joint.loss(tensors, batch).backward()
-    for name in ("estimator/pilots", "codec/receive", "codec/transmit", "codec/magnitude", "digital/T_w"):
+    for name in ("estimator/pilots", "codec/receive", "codec/transmit", "codec/gain", "digital/T_w"):
         assert tensors[name].grad.abs().max() > 0, name
 
 
@@ -234,6 +249,10 @@ def test_a_codec_without_weights_says_which_recipe_makes_them(tmp_path, cache):
         load_scenario(tmp_path / "s.yaml")
     with pytest.raises(CsisimError, match=told):
         train_missing(load_scenario(tmp_path / "s.yaml", rules=False).cells[0].scenario)
+    other = document | {"channel": {"kind": "mmwave_clusters", "tx_array": {"kind": "upa", "rows": 3, "columns": 5}}}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(other))
+    with pytest.raises(CsisimError, match=r"other\.yaml:\d+:\d+: channel.*3 rows x 5 columns"):  # in its place, not without one
+        load_scenario(tmp_path / "other.yaml")
     (separate, *_) = train_networks(loaded, 1).cells[0].scenario.schemes
     shutil.copy(separate.codec.weights, cache)
     assert load_scenario(tmp_path / "s.yaml").cells

@@ -151,7 +151,7 @@ def first_codec(config: FddConfig, phases: Mapping[str, np.ndarray]) -> Paramete
 
 
 def _first_paths(config: FddConfig, codec: LearnedPathsConfig, phases: Mapping[str, np.ndarray], channels: np.ndarray) -> Parameters:
-    """Directions of single paths through the beams, by Lloyd's iteration, and magnitudes that fit them."""
+    """Directions of single paths through the beams and gains of the paths found with them, both by Lloyd's iteration."""
     rng = stream(TRAINING, 0, "training.directions")
     rx, tx, _ = config.paths(_FIRST, TRAINING, _FIRST_INDEX)
     f, w = (b @ inverse_sqrt(adjoint(b) @ b) for b in (beamformer(phases["phi_f"]), beamformer(phases["phi_w"])))
@@ -159,13 +159,9 @@ def _first_paths(config: FddConfig, codec: LearnedPathsConfig, phases: Mapping[s
     sent = (adjoint(f) @ tx).swapaxes(-1, -2).conj()  # (B, K, P, T)
     receive = np.stack([directions(user.reshape(-1, user.shape[-1]), 2**codec.receive_bits, rng) for user in heard])
     transmit = directions(sent.reshape(-1, sent.shape[-1]), 2**codec.transmit_bits, rng)
-    magnitude, before = np.zeros(0, np.float32), np.zeros_like(channels)
-    for _ in range(codec.num_paths):  # each magnitude is the best for what the paths before it leave
-        parameters = {"receive": receive, "transmit": transmit, "magnitude": np.append(magnitude, np.float32(1.0))}
-        path = codec.through(parameters, channels) - before
-        best = np.mean(np.sum((path.conj() * (channels - before)).real, axis=(-2, -1)))
-        magnitude, before = np.append(magnitude, np.float32(best)), before + best.astype(np.float32) * path
-    return {"receive": receive, "transmit": transmit, "magnitude": magnitude}
+    found = {"receive": receive, "transmit": transmit}
+    _, gains, _ = learned_paths.strongest(found, channels, codec.num_paths)
+    return found | {"gain": np.stack([centres(gain.reshape(-1), 2**codec.gain_bits) for gain in np.moveaxis(gains, -1, 0)])}
 
 
 def directions(vectors: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -184,4 +180,20 @@ def directions(vectors: np.ndarray, count: int, rng: np.random.Generator) -> np.
         np.add.at(sums, cell, weighted)
         size = np.linalg.norm(sums, axis=-1, keepdims=True)
         found = np.where(size > 0.0, sums / np.where(size > 0.0, size, 1.0), found)
+    return found
+
+
+def centres(values: np.ndarray, count: int) -> np.ndarray:
+    """``count`` complex numbers with the least squared distance to the nearest from ``values`` (N,), by Lloyd's iteration.
+
+    It begins with a spiral as dense as a complex Gaussian of their power; empty cells stay.
+    """
+    turn = np.arange(count)
+    spread = np.sqrt(-np.log1p(-(turn + 0.5) / count) * np.mean(squared(values)))
+    found = (spread * np.exp(1j * np.pi * (3 - np.sqrt(5)) * turn)).astype(np.complex64)
+    for _ in range(_ROUNDS):
+        cell = np.argmin(squared(values[:, None] - found), axis=-1)
+        size = np.bincount(cell, minlength=count)
+        sums = np.bincount(cell, values.real, count) + 1j * np.bincount(cell, values.imag, count)
+        found = np.where(size > 0, sums / np.maximum(size, 1), found).astype(np.complex64)
     return found
