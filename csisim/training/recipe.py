@@ -6,7 +6,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -69,7 +68,7 @@ class Recipe(Settings):
     )
     stages: list[Stage] = Field(min_length=1, description="trainings, one after the other")
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """A name for all that decides what the recipe leads to, the defaults of its tasks included.
 
@@ -88,7 +87,7 @@ class Recipe(Settings):
             content.update(Path(path).read_bytes())
         return content.hexdigest()[:16]
 
-    @cached_property
+    @property
     def start_files(self) -> list[str]:
         """The files of ``start``; for ``shipped`` those that were trained behind one set of phases, best trained last.
 
