@@ -52,16 +52,15 @@ class Trial:
         return read_recipe(self.recipe, (f"link.images={images}", *fewer, *self.sets)).model_copy(update={"seed": seed})
 
 
-_QUARTER = ("link.codec.reduction=4",)
 _ALONE = (  # one code length: its projection may leave the principal components sooner than one that must serve 1/4
     "link.codec.longest=null", "link.codec.reduction=8", "stages.0.schedule.learning_rate=0.01", "stages.0.schedule.rates.encoder=0.0005",
     "link.half=true",
 )  # fmt: skip
 TRIALS = {
     "csinet": Trial("codec_csinet"),
-    "csinet_1_4": Trial("codec_csinet", 4, _QUARTER),
+    "csinet_1_4": Trial("codec_csinet", 4, ("link.codec.reduction=2",)),
     "csinet_published": Trial("codec_csinet_published", 16, ("link.codec.reduction=16", "link.validation=1000")),
-    "csinet_published_1_4": Trial("codec_csinet_published", 4, (*_QUARTER, "link.validation=1000")),
+    "csinet_published_1_4": Trial("codec_csinet_published", 4, ("link.codec.reduction=4", "link.validation=1000")),
     "csinet_res": Trial("codec_csinet_res"),
     "crnet": Trial("codec_crnet"),
     "acrnet": Trial("codec_acrnet"),

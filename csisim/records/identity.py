@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from csisim.engine.cell import Physics
 
 #: Raised whenever the same scenario would give other numbers than before: old records are then not taken for new ones.
-MODEL_VERSION = 2
+MODEL_VERSION = 3
 
 #: Scenario fields that a record's numbers depend on beside its scheme and replica: the cell's physics, and the frames that the
 #: drop means in its footer are taken over. A field that is only for show belongs to neither and changes no key.
