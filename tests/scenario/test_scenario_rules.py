@@ -303,6 +303,16 @@ def test_what_no_machine_holds_is_refused_before_it_is_made(sets, refusal, monke
 
 PEAKS = {
     "rayleigh": ([RAYLEIGH], ["system.num_tx=512", "system.num_rx=32"]),
+    "a band of paths with Jakes": (
+        [],
+        [
+            "schemes.off.analog=random",
+            "schemes.off.digital=rzf",
+            "channel.num_clusters=40",
+            "channel.num_subcarriers=16",
+            "channel.fading={kind: jakes, doppler_hz: 50}",
+        ],
+    ),
     "codebook": ([], ["schemes.off.analog=dft", "system.num_tx=1024"]),
     "path statistics": ([], ["schemes.off.analog=covariance", "channel.num_rays=25"]),
     "pilots": ([], ["pilots.length=5000", "clock.symbols_per_slot=5000"]),
