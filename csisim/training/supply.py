@@ -91,14 +91,17 @@ def recipe_for(scenario: Any, scheme: Any) -> Recipe:
 
 
 def _precodes_alone(scheme: Any) -> bool:
-    others = (getattr(scheme, room) for room in ROOMS if room != "digital")
-    return scheme.digital.kind in PRECODERS and not any(isinstance(config, Learned) for config in others)
+    return scheme.digital.kind in PRECODERS and not any(room != "digital" for room, _ in _open_rooms(scheme))
 
 
 def _untrained(scheme: Any) -> list[str]:
-    """Kinds of a scheme's learned components that no training here is for."""
-    components = () if _precodes_alone(scheme) else (getattr(scheme, room) for room in ROOMS)
-    return [config.kind for config in components if isinstance(config, Learned) and config.kind not in _STAGED]
+    """Kinds of a scheme's learned components that look for weights and that no training here is for."""
+    return [] if _precodes_alone(scheme) else [config.kind for _, config in _open_rooms(scheme) if config.kind not in _STAGED]
+
+
+def _open_rooms(scheme: Any) -> list[tuple[str, Learned]]:
+    """Rooms of a scheme whose learned component names no weights."""
+    return [(room, config) for room in ROOMS if isinstance(config := getattr(scheme, room), Learned) and config.weights is None]
 
 
 def _remedy(kinds: list[str]) -> str:
@@ -158,7 +161,7 @@ _STAGED = ("hbdun", "cedun", "learned_phases")
 
 def _needs(scenario: Any, scheme: Any) -> list[tuple[str, Learned, Need]]:
     """Rooms of a scheme whose component looks for weights, and what it needs."""
-    open_rooms = [(room, config) for room in ROOMS if isinstance(config := getattr(scheme, room), Learned) and config.weights is None]
+    open_rooms = _open_rooms(scheme)
     if not open_rooms:
         return []
     here = circumstances(scenario.system, scenario.channel, scenario.pilots)

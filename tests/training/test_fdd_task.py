@@ -16,7 +16,7 @@ from csisim.scenario.load import load_scenario
 from csisim.training.base import Schedule
 from csisim.training.loop import train
 from csisim.training.recipe import Recipe, run_recipe
-from csisim.training.supply import train_missing
+from csisim.training.supply import dead_ends, missing, recipe_for, train_missing
 from csisim.training.tasks.fdd import Fdd, FddConfig, directions, untrained
 from csisim.training.tasks.hybrid import Hybrid, HybridConfig
 
@@ -247,6 +247,19 @@ def test_each_kind_of_codec_is_trained_as_the_scheme_has_it(tmp_path):
     headers = [weights.read_header(scheme.codec.weights) for scheme in (separate, joint)]
     assert [header.component for header in headers] == ["codec/beam_crnet", "codec/learned_paths"]
     assert [header.architecture.get("bits") for header in headers] == [18, None]
+
+
+@pytest.mark.parametrize(("digital", "task"), [("hbdun", "hybrid"), ("cnn", "cnn")])
+def test_who_needs_no_weights_hinders_no_training_of_others(tmp_path, digital, task):
+    scenario(tmp_path)
+    document = yaml.safe_load((tmp_path / "s.yaml").read_text())
+    other = {"estimator": "ls", "analog": "random", "digital": digital, "codec": CODEC | {"weights": "untrained"}}
+    document["schemes"] = [document["schemes"][0] | other]
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(document))
+    asked = load_scenario(tmp_path / "s.yaml").cells[0].scenario
+    assert list(dead_ends(asked)) == []
+    assert [need.component for _, need in missing(asked)] == [f"digital/{digital}"]
+    assert recipe_for(asked, asked.schemes[0]).stages[-1].task == task
 
 
 def test_codecs_within_another_are_trained_for_the_link_as_they_are(tmp_path):
