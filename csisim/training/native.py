@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from csisim.errors import CsisimError
 from csisim.feedback.nested import Place, leaves, with_leaves
 from csisim.registry import Component, Settings
+from csisim.training.data import narrowband
 from csisim.training.recipe import TASKS, Recipe, Stage, made_by
 from csisim.weights import RECIPES, Learned, WeightsError, cache_folder, read_header
 
@@ -227,7 +228,8 @@ class _Link:
     def _known(self, tasks: set[str]) -> dict[str, Any]:
         """What a recipe with such tasks can learn of the link; how the channel evolves from slot to slot no training sees."""
         scenario = self.scenario
-        link = {"system": scenario.system.model_dump(mode="json"), "channel": scenario.channel.model_dump(mode="json", exclude={"fading"})}
+        channel = narrowband(scenario.channel).model_dump(mode="json", exclude={"fading"})
+        link = {"system": scenario.system.model_dump(mode="json"), "channel": channel}
         if not tasks <= _UNHEARD:
             link["pilots"] = scenario.pilots.model_dump(mode="json") | {"length": scenario.pilot_length}
         fields = {name: field for task in tasks for name, field in _task(task).Config.model_fields.items()}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from csisim.feedback.nested import with_leaves
-from csisim.training.data import circumstances
+from csisim.training.data import circumstances, narrowband
 from csisim.training.native import ROOMS, with_networks
 from csisim.training.recipe import Recipe, Told, run_recipe
 from csisim.weights import Learned, Need, WeightsError, find, read_header
@@ -67,7 +67,7 @@ def recipe_for(scenario: Any, scheme: Any) -> Recipe:
     """
     kinds = {room: getattr(scheme, room).kind for room in ROOMS}
     if _precodes_alone(scheme):
-        link = {"system": scenario.system, "channel": scenario.channel, "pilots": scenario.pilots}
+        link = {"system": scenario.system, "channel": narrowband(scenario.channel), "pilots": scenario.pilots}
         known = {name: value.model_dump(mode="json") for name, value in link.items()}
         network = scheme.digital.model_dump(mode="json", exclude={"weights"})
         return Recipe.model_validate({"link": known | {"digital": network}, "stages": precoder_stages(scheme.digital)})
@@ -75,7 +75,7 @@ def recipe_for(scenario: Any, scheme: Any) -> Recipe:
         raise WeightsError(f"schemes.{scheme.name}: no weights for {', '.join(unknown)}; {_remedy(unknown)}")
     shared = circumstances(scenario.system, scenario.channel, scenario.pilots).shared_statistics
     stages: list[dict[str, Any]] = []
-    link = {"system": scenario.system, "channel": scenario.channel, "pilots": scenario.pilots}
+    link = {"system": scenario.system, "channel": narrowband(scenario.channel), "pilots": scenario.pilots}
     if kinds["digital"] == "hbdun":
         link["digital"] = scheme.digital.model_copy(update={"training": "separate", "weights": None})
     if kinds["estimator"] == "cedun":
