@@ -96,13 +96,18 @@ def folder() -> Path:
 
 
 def learned(scheme: Any) -> Iterator[tuple[Place, Any, Learned]]:
-    """Learned components of a scheme, those within a codec too: places, the scheme as their training sees it, their settings."""
+    """Learned components of a scheme, those within a codec too: places, the scheme as their training sees it, their settings.
+
+    A learned codec within another is trained as if it stood alone, and all rooms are trained with it if it is the only one.
+    """
+    codecs = [(place, codec) for place, codec in leaves(scheme.codec) if isinstance(codec, Learned)]
+    alone = [scheme.model_copy(update={"codec": codec}) for _, codec in codecs]
+    of_rooms = alone[0] if len(alone) == 1 else scheme
     for room in ROOMS[:-1]:
         if isinstance(config := getattr(scheme, room), Learned):
-            yield (room,), scheme, config
-    for place, codec in leaves(scheme.codec):
-        if isinstance(codec, Learned):
-            yield ("codec", *place), scheme.model_copy(update={"codec": codec}), codec
+            yield (room,), of_rooms, config
+    for (place, codec), seen in zip(codecs, alone, strict=True):
+        yield ("codec", *place), seen, codec
 
 
 def orders(scenario: Any, seed: int = 0) -> dict[tuple[str, str], Order]:
@@ -142,8 +147,13 @@ def check(scenario: Any, scheme: Any, room: str, path: Path) -> None:
     """
     link = _Link(scenario, scheme)
     chain = list(link.order(path).chain())
+    reported = any("codec" in _task(stage["task"]).Config.model_fields for order in chain for stage in order.fields["stages"])
+    several = sum(isinstance(codec, Learned) for _, codec in leaves(scheme.codec)) > 1
+    if room != "codec" and reported and several:
+        told = f"recipe {path.stem} trains {room} with the scheme's codec, of which several are learned"
+        raise WeightsError(f"{told} (one learned codec, or a recipe without: kang2022_pair)")
     if room == "codec":
-        if not any(room in _task(stage["task"]).Config.model_fields for order in chain for stage in order.fields["stages"]):
+        if not reported:
             raise WeightsError(f"recipe {path.stem} trains no codec")
         phases = getattr(scheme.analog, "recipe", None)
         told = str(getattr(scheme.analog, "weights", None)).endswith(".safetensors")  # a file is its author's business
