@@ -63,8 +63,8 @@ def train(
     device : {"cpu", "cuda"}
         For tasks that torch differentiates.
     budget_s : float, optional
-        Wall-clock seconds, setting up (the first time) included; what is left of them after that bounds the learning rate's warm-up and cosine as the
-        steps do, whichever ends first.
+        Wall-clock seconds, setting up for the first time included; what is left of them after that bounds the learning rate's warm-up
+        and cosine as the steps do, whichever ends first.
     checkpoint : path, optional
         Written at every validation, every 30 s, and when Ctrl-C or SIGTERM ends training after the step in progress (a second one
         does so at once); if it is there, training goes on from it. Deleted when training ends.
