@@ -150,8 +150,8 @@ def check(scenario: Any, scheme: Any, room: str, path: Path) -> None:
     reported = any("codec" in _task(stage["task"]).Config.model_fields for order in chain for stage in order.fields["stages"])
     several = sum(isinstance(codec, Learned) for _, codec in leaves(scheme.codec)) > 1
     if room != "codec" and reported and several:
-        told = f"recipe {path.stem} trains {room} with the scheme's codec, of which several are learned"
-        raise WeightsError(f"{told} (one learned codec, or a recipe without: kang2022_pair)")
+        wrong = f"recipe {path.stem} trains {room} with the scheme's codec, of which several are learned"
+        raise WeightsError(f"{wrong} (one learned codec, or a recipe without: kang2022_pair)")
     if room == "codec":
         if not reported:
             raise WeightsError(f"recipe {path.stem} trains no codec")
