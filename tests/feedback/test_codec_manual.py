@@ -34,7 +34,7 @@ def test_every_codec_has_a_row_that_names_its_settings(kind):
 
 
 def test_what_images_share_has_rows_of_its_own():
-    assert IMAGES <= {name for first, _ in CELLS for name in named(first)}
+    assert {name for first, _ in CELLS for name in named(first)} >= IMAGES
 
 
 @pytest.mark.parametrize("quantiser", get_args(get_args(CodeQuantiserConfig)[0]), ids=lambda config: config.__name__)
