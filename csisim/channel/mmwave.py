@@ -35,7 +35,7 @@ class MmwaveClustersConfig(Component):
     normalisation: Normalisation | Literal["none"] = Field(
         "unit",
         description="mean of ||H||_F^2 / (N_r N_t): unit 1, kang 0.1, hu 2, none gain_variance; per_drop scales every realisation to 1, "
-        "averaged over a drop's users",
+        "averaged over a drop's users and subcarriers",
     )
     gain_variance: float | None = Field(None, gt=0, description="variance of the path gains (normalisation: none); 1 when left out")
     tx_array: PolarisedArray = Field(Ula(), description="transmit array")
@@ -55,6 +55,12 @@ class MmwaveClustersConfig(Component):
             raise ValueError(f"gain_variance is what normalisation: none leaves free; normalisation {self.normalisation} sets it")
         return self
 
+    def narrowband(self) -> "MmwaveClustersConfig | None":
+        """The channel that each subcarrier sees by itself, since delays only turn circular gains; None where the whole band scales it."""
+        if self.normalisation == "per_drop":
+            return None
+        return self.model_copy(update={name: type(self).model_fields[name].default for name in _BAND})
+
     @model_serializer(mode="wrap")
     def _without_defaults_of_the_band(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A narrowband channel is told, and its records and trainings are known, as they were before there was a band."""
@@ -64,6 +70,7 @@ class MmwaveClustersConfig(Component):
         return fields
 
 
+#: Their defaults are part of what a narrowband record is known by: a new one needs a new MODEL_VERSION.
 _BAND = ("num_subcarriers", "bandwidth_hz", "delay_spread_s")
 
 

@@ -30,6 +30,10 @@ class RayleighConfig(Component):
         "averaged over a drop's users and subcarriers",
     )
 
+    def narrowband(self) -> "RayleighConfig | None":
+        """The channel that each subcarrier sees by itself; None where the whole band scales it."""
+        return None if self.normalisation == "per_drop" else self.model_copy(update={"num_subcarriers": 1})
+
     def constant_numbers(self, num_rx: int, num_tx: int) -> int:
         """Complex numbers that a channel takes beside its states: the correlation matrices while their roots are computed."""
         return 5 * sum(size**2 for rho, size in ((self.rx_correlation, num_rx), (self.tx_correlation, num_tx)) if rho)

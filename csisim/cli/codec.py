@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from csisim.errors import CsisimError
 
@@ -38,12 +39,16 @@ def info(kind: str, reduction: int, size: str, receive: int, settings: tuple[str
     if not _compresses_images(kind):
         from csisim.cli.report_bits import in_words, longest_report
 
+        if click.get_current_context().get_parameter_source("reduction") is not ParameterSource.DEFAULT:
+            raise click.UsageError(
+                f"--reduction {reduction}: {kind} compresses no images, its own settings decide how long its reports are"
+            )
         length = longest_report(_configured(given), receive, angles, delays)
         click.echo(json.dumps(length, indent=2) if as_json else in_words(length))
         return
     config = _configured(given | {"reduction": reduction})
+    costs = config.costs(angles, delays)  # complains at once of a size that it cannot have
     latency, missing = _latency(config, angles, delays)
-    costs = config.costs(angles, delays)
     rows = rows_of(given, reduction) if (angles, delays) == (ANGLES, DELAYS) else []
     report = {
         "codec": kind,
@@ -123,9 +128,7 @@ def _remarks(chosen: "Plan", angles: int, delays: int) -> list[str]:
 
     remarks = []
     if chosen.expansion == MOST_EXPANSION:
-        remarks.append(
-            f"the limits would allow more than {MOST_EXPANSION}x, where the search ends: --bs-mmac and --bs-kb limit the decoder"
-        )
+        remarks.append(f"the search ends at {MOST_EXPANSION}x: --bs-mmac and --bs-kb limit the decoder")
     if chosen.bits < LEAST_BITS:
         remarks.append(f"fewer than {LEAST_BITS} bits per number: this budget allows no more even at 1/{chosen.reduction}")
     try:

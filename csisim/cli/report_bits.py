@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from csisim.acquisition.base import Sounding
+from csisim.feedback.nested import Place, with_leaves
 from csisim.phy.arrays import Ula
 from csisim.random import complex_normal
 from csisim.registry import Component, build
-from csisim.weights import UNTRAINED
+from csisim.weights import UNTRAINED, Learned
 
 
 def longest_report(config: Component, receive: int, transmit: int, subcarriers: int) -> dict[str, Any]:
@@ -24,8 +25,7 @@ def longest_report(config: Component, receive: int, transmit: int, subcarriers: 
     fields = dict(config)
     if fields.get("n1"):
         transmit = 2 * fields["n1"] * fields["n2"]
-    if "weights" in fields and fields["weights"] is None:
-        config = config.model_copy(update={"weights": UNTRAINED})
+    config = with_leaves(config, _untrained)
     subcarriers, receive = fields.get("subbands") or subcarriers, max(receive, fields.get("rank", 1))
     codec = build("codec", config)
     csi = complex_normal(np.random.default_rng(0), (1, 1, subcarriers, receive, transmit)).astype(np.complex64)
@@ -36,6 +36,12 @@ def longest_report(config: Component, receive: int, transmit: int, subcarriers: 
     size = {"subcarriers": subcarriers, "receive": receive, "transmit": transmit}
     cqi = {"cqi_bits": 4 * fields["cqi"]} if "cqi" in fields else {}
     return {"codec": config.kind, **size, "report_bits": int(report.num_bits), **cqi}
+
+
+def _untrained(_: Place, config: Component) -> Component:
+    """A learned codec without weights; those of a recipe need not be there yet."""
+    nameless = isinstance(config, Learned) and (config.weights is None or config.recipe is not None)
+    return config.model_copy(update={"weights": UNTRAINED}) if nameless else config
 
 
 def in_words(report: dict[str, Any]) -> str:

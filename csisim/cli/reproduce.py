@@ -46,28 +46,23 @@ def reproduce(
     130 interrupted.
     """
     from csisim.cli.shipped import shipped
-    from csisim.errors import CsisimError
     from csisim.papers import base
     from csisim.papers.show import draw, written
     from csisim.records.store import write_atomic
 
     if listed:
         for name in PAPERS if paper is None else (paper,):
-            for item, table in _tables(name).items():
+            for item, table in _chosen(name, items).items():
                 click.echo(f"{name} {item:8}{table.title}")
         return
     if paper is None:
         raise click.UsageError(f"Missing argument 'PAPER': one of {', '.join(PAPERS)}; --list says what is in them")
-    tables = _tables(paper)
-    for item in items:
-        if item not in tables:
-            raise CsisimError(f"{paper} {item}: there are {', '.join(tables)}")
+    tables = _chosen(paper, items)
     root = output or Path("results") / paper
     root.mkdir(parents=True, exist_ok=True)
     conditions = base.Conditions(effort, lambda told: click.echo(f"    {told}", err=True), root, scenarios or shipped() / "papers", jobs)
     lines: list[Line] = []
-    for item in items or tables:
-        table = tables[item]
+    for item, table in tables.items():
         found = base.reproduce(item, table, conditions)
         write_atomic(root / f"{item}.json", json.dumps([line.document() for line in found], indent=1))
         if any(line.measured is not None for line in found):
@@ -81,7 +76,12 @@ def reproduce(
         sys.exit(1)
 
 
-def _tables(paper: str) -> "dict[str, Table]":
-    """The items of a paper by name."""
+def _chosen(paper: str, items: tuple[str, ...]) -> "dict[str, Table]":
+    """The items of a paper that are asked for by name, all of them if none is."""
+    from csisim.errors import CsisimError
+
     tables: dict[str, Table] = import_module(f"csisim.papers.{paper}").TABLES
-    return tables
+    for item in items:
+        if item not in tables:
+            raise CsisimError(f"{paper} {item}: there are {', '.join(tables)}")
+    return {item: tables[item] for item in items or tables}

@@ -37,6 +37,7 @@ def scenario_file(name: str) -> Path:
         return file
     known = {path.stem: path for path in shipped().rglob("*.yaml")}
     if name not in known:
-        near = did_you_mean(name, known)
+        here = Path(f"{name}.yaml")
+        near = f" (did you mean {here}?)" if here.is_file() else did_you_mean(name, known)
         raise ScenarioError(f"{name}: neither a file here nor a shipped scenario{near}; `csisim ls scenarios` lists those there are")
     return known[name]

@@ -31,7 +31,7 @@ def ctrl_c_waits() -> Iterator[None]:
 
 
 def end_with_the_parent() -> None:
-    """First thing in a worker: die at once when told to, die with the parent (Pebble has it ignore Ctrl-C)."""
+    """First thing in a worker: die when told to, a training after its step, and with the parent (Pebble has it ignore Ctrl-C)."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # also in the middle of compiled code; unfinished files are swept up
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -164,7 +164,7 @@ class _Link:
         if getattr(channel, "normalisation", None) == "per_drop":
             work += 3 * drops * users * paths**2  # overlaps of the paths
         if isinstance(getattr(channel, "fading", None), Jakes):
-            work += NUM_SINUSOIDS * (8 * states * paths if paths else 3 * dense)
+            work += NUM_SINUSOIDS * (8 * drops * users * paths if paths else 3 * dense)  # paths keep their delays
         work += getattr(channel, "constant_numbers", lambda num_rx, num_tx: 0)(system.num_rx, system.num_tx)
         if scenario.full_csi.kind != "genie":
             work += 4 * dense

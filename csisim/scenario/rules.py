@@ -30,7 +30,7 @@ from csisim.scenario.schema import TIMESCALE_FIELDS, Scenario
 from csisim.scenario.suggest import did_you_mean
 from csisim.scheme import SchemeConfig
 from csisim.training import native
-from csisim.training.data import circumstances
+from csisim.training.data import circumstances, narrowband
 from csisim.training.supply import dead_ends
 from csisim.weights import UNTRAINED, Learned, WeightsError, read_header
 
@@ -242,11 +242,26 @@ def every_user_has_a_priority(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(_scheme(index, "digital", "user_weights"), message)
 
 
+def each_subcarrier_sees_a_channel_to_train_on(scenario: Scenario) -> Iterator[Problem]:
+    """Networks serve every subcarrier by itself and are trained on one."""
+    trained = any(config.weights != UNTRAINED for scheme in scenario.schemes for *_, config in native.learned(scheme))
+    if not trained and getattr(scenario.full_csi, "weights", None) is None:
+        return
+    try:
+        narrowband(scenario.channel)
+    except CsisimError as error:
+        yield Problem(("channel", "num_subcarriers"), str(error))
+
+
+def _can_be_trained_on(scenario: Scenario) -> bool:
+    return not any(channel_suits_the_antennas(scenario)) and not any(each_subcarrier_sees_a_channel_to_train_on(scenario))
+
+
 def weights_fit(scenario: Scenario) -> Iterator[Problem]:
     """Files of weights that a scheme names are there and made for it; recipes that it names can be trained on its link."""
     learned = [(index, *found) for index, scheme in enumerate(scenario.schemes) for found in native.learned(scheme)]
     named = [item for item in learned if item[-1].weights not in (None, UNTRAINED)]
-    if not named or any(channel_suits_the_antennas(scenario)):
+    if not named or not _can_be_trained_on(scenario):
         return
     for index, place, seen, config in named:
         try:
@@ -265,14 +280,14 @@ def weights_fit(scenario: Scenario) -> Iterator[Problem]:
 def networks_can_be_had(scenario: Scenario) -> Iterator[Problem]:
     """Learned components that name no weights find some, or are of a kind that is trained before a run."""
     learned = any(config.weights is None for scheme in scenario.schemes for *_, config in native.learned(scheme))
-    if learned and not any(channel_suits_the_antennas(scenario)):
+    if learned and _can_be_trained_on(scenario):
         yield from (Problem(_scheme(index, room), message) for index, room, message in dead_ends(scenario))
 
 
 def full_csi_weights_fit(scenario: Scenario) -> Iterator[Problem]:
     """The network that acquires full CSI is there and has this link's sizes."""
     config = scenario.full_csi
-    if not isinstance(config, LongTermConfig) or config.weights is None:
+    if not isinstance(config, LongTermConfig) or config.weights is None or not _can_be_trained_on(scenario):
         return
     try:
         here = circumstances(scenario.system, scenario.channel, scenario.pilots)
@@ -314,6 +329,7 @@ RULES: tuple[Rule, ...] = (
     bound_is_perfect,
     single_user_designer_has_one_user,
     every_user_has_a_priority,
+    each_subcarrier_sees_a_channel_to_train_on,
     weights_fit,
     networks_can_be_had,
     full_csi_weights_fit,
@@ -351,6 +367,14 @@ def fresh_angles_need_many_samples(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(_scheme(index, "samples_per_frame"), message)
 
 
+def a_band_has_subcarriers(scenario: Scenario) -> Iterator[Problem]:
+    channel = scenario.channel
+    if channel.kind == "mmwave_clusters" and getattr(channel, "num_subcarriers", None) == 1:
+        for field in ("bandwidth_hz", "delay_spread_s"):
+            if field in channel.model_fields_set:
+                yield Problem(("channel", field), "without effect: one subcarrier sees neither band nor delays (num_subcarriers > 1)")
+
+
 def users_pilots_alias(scenario: Scenario) -> Iterator[Problem]:
     pilots, needed = scenario.pilots, scenario.system.num_users * scenario.system.num_rf
     if pilots.access == "kang_eq4" and pilots.kind != "identical" and scenario.pilot_length < needed and scenario.system.num_users > 1:
@@ -371,5 +395,6 @@ WARNINGS: tuple[Rule, ...] = (
     fresh_angles_need_many_samples,
     delay_needs_correlation,
     prediction_is_possible,
+    a_band_has_subcarriers,
     users_pilots_alias,
 )

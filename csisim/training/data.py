@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from csisim.acquisition.full_csi import FullCsiConfig, Genie, acquire
 from csisim.acquisition.ls import least_squares_mse
@@ -14,6 +14,7 @@ from csisim.beamforming.analog.projection import project
 from csisim.beamforming.analog.random_phases import draw_phases
 from csisim.beamforming.base import Occasion
 from csisim.channel.base import ChannelState, stack
+from csisim.errors import CsisimError
 from csisim.phy.beams import Beams
 from csisim.phy.dims import System
 from csisim.random import Streams, stream
@@ -37,6 +38,15 @@ class LinkSettings(Settings):
     system: System = Field(default_factory=System, description="antennas, users and the link budget")
     channel: ChannelField = Field(description="the channel")
     pilots: PilotConfig = Field(default_factory=PilotConfig, description="pilots of the equivalent channel")
+
+    @field_validator("channel")
+    @classmethod
+    def _each_subcarrier_alike(cls, channel: Component) -> Component:
+        try:
+            narrowband(channel)
+        except CsisimError as error:
+            raise ValueError(str(error)) from error
+        return channel
 
     @property
     def dims(self) -> dict[str, int]:
@@ -145,10 +155,36 @@ def of_first_users(batch: tuple[Any, ...], users: int) -> tuple[Any, ...]:
     return tuple(item[:, :users] for item in batch)
 
 
+def narrowband(channel: Component) -> Component:
+    """What networks are trained on, who serve every subcarrier by itself: the channel that each subcarrier sees.
+
+    Raises
+    ------
+    CsisimError
+        If no channel of its kind on one subcarrier has the same statistics.
+    """
+    subcarriers = getattr(channel, "num_subcarriers", 1)
+    if subcarriers == 1:
+        return channel
+    known = getattr(channel, "narrowband", None)
+    alike: Component | None = None if known is None else known()
+    if alike is None:
+        told = f"networks are trained on one subcarrier, and no {channel.kind} channel on one is like each of these {subcarriers}"
+        raise CsisimError(f"{told} (num_subcarriers: 1,{' normalisation: unit,' if known else ''} or weights: untrained)")
+    return alike
+
+
 def circumstances(system: System, channel: Component, pilots: PilotConfig) -> Circumstances:
-    """Where learned components work on a link. How the channel evolves from slot to slot is left out: training never sees it."""
+    """Where learned components work on a link, on each subcarrier. How the channel evolves from slot to slot training never sees.
+
+    Raises
+    ------
+    CsisimError
+        Of :func:`narrowband`.
+    """
+    channel = narrowband(channel)
     dims: dict[str, int] = {name: value for name, value in vars(system.dims(1)).items() if name not in ("drops", "precision")}
-    shared = build("channel", channel, system.dims(1, dims["num_subcarriers"]), Streams(0), _SLOT_S).shared_statistics
+    shared = build("channel", channel, system.dims(1), Streams(0), _SLOT_S).shared_statistics
     length = pilot_length(pilots, system.num_rf)
     statistics = channel.model_dump(mode="json", exclude={"fading"})
     heard = {"power": pilots.power, "add_up": pilots.access == "kang_eq4"}
@@ -165,7 +201,7 @@ class PathBatch(NamedTuple):
 
 def draw_state(link: LinkSettings, count: int, root: int, index: int) -> ChannelState:
     """One slot of ``count`` drops, decided by ``root`` and ``index``."""
-    channel = build("channel", link.channel, link.system.dims(count), Streams(root, 0, index), _SLOT_S)
+    channel = build("channel", narrowband(link.channel), link.system.dims(count), Streams(root, 0, index), _SLOT_S)
     channel.begin_superframe(0)
     state: ChannelState = channel.step(0)
     return state
@@ -222,7 +258,7 @@ class BehindDesigns:
     def _block(self, root: int, block: int) -> np.ndarray:
         system = self.link.system
         dims, streams = system.dims(BLOCK), Streams(root, 0, block)
-        channel = build("channel", self.link.channel, dims, streams, _SLOT_S)
+        channel = build("channel", narrowband(self.link.channel), dims, streams, _SLOT_S)
         channel.begin_superframe(0)
         designer = build("analog", configure("analog", "ssca"))
         initial = draw_phases(dims, streams, 0)

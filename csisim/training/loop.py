@@ -63,8 +63,8 @@ def train(
     device : {"cpu", "cuda"}
         For tasks that torch differentiates.
     budget_s : float, optional
-        Wall-clock seconds, setting up included; what is left of them after that bounds the learning rate's warm-up and cosine as the
-        steps do, whichever ends first.
+        Wall-clock seconds, setting up for the first time included; what is left of them after that bounds the learning rate's warm-up
+        and cosine as the steps do, whichever ends first.
     checkpoint : path, optional
         Written at every validation, every 30 s, and when Ctrl-C or SIGTERM ends training after the step in progress (a second one
         does so at once); if it is there, training goes on from it. Deleted when training ends.
@@ -89,7 +89,7 @@ def train(
     resumed = None if place is None else _resume(place, schedule, work)
     if resumed is not None:
         state, best = resumed
-        began -= state.seconds
+        began = time.perf_counter() - state.seconds  # a second set-up is no training: the learning rate goes on where it was
     else:
         state.untrained = state.best = float(task.score(best))
         if not math.isfinite(state.untrained):
@@ -139,13 +139,15 @@ def _whole(save: Callable[[], None]) -> Iterator[None]:
             if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None):
                 before[number] = handler
                 signal.signal(number, note)
+    whole = False
     try:
         yield
+        whole = True
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if heard:
-        save()
+        if heard and whole:
+            save()
         for number in heard:
             signal.raise_signal(number)
 

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from csisim.errors import CsisimError
 from csisim.feedback.nested import Place, leaves, with_leaves
 from csisim.registry import Component, Settings
+from csisim.training.data import narrowband
 from csisim.training.recipe import TASKS, Recipe, Stage, made_by
 from csisim.weights import RECIPES, Learned, WeightsError, cache_folder, read_header
 
@@ -95,13 +96,18 @@ def folder() -> Path:
 
 
 def learned(scheme: Any) -> Iterator[tuple[Place, Any, Learned]]:
-    """Learned components of a scheme, those within a codec too: places, the scheme as their training sees it, their settings."""
+    """Learned components of a scheme, those within a codec too: places, the scheme as their training sees it, their settings.
+
+    A learned codec within another is trained as if it stood alone, and all rooms are trained with it if it is the only one.
+    """
+    codecs = [(place, codec) for place, codec in leaves(scheme.codec) if isinstance(codec, Learned)]
+    alone = [scheme.model_copy(update={"codec": codec}) for _, codec in codecs]
+    of_rooms = alone[0] if len(alone) == 1 else scheme
     for room in ROOMS[:-1]:
         if isinstance(config := getattr(scheme, room), Learned):
-            yield (room,), scheme, config
-    for place, codec in leaves(scheme.codec):
-        if isinstance(codec, Learned):
-            yield ("codec", *place), scheme.model_copy(update={"codec": codec}), codec
+            yield (room,), of_rooms, config
+    for (place, codec), seen in zip(codecs, alone, strict=True):
+        yield ("codec", *place), seen, codec
 
 
 def orders(scenario: Any, seed: int = 0) -> dict[tuple[str, str], Order]:
@@ -141,8 +147,13 @@ def check(scenario: Any, scheme: Any, room: str, path: Path) -> None:
     """
     link = _Link(scenario, scheme)
     chain = list(link.order(path).chain())
+    reported = any("codec" in _task(stage["task"]).Config.model_fields for order in chain for stage in order.fields["stages"])
+    several = sum(isinstance(codec, Learned) for _, codec in leaves(scheme.codec)) > 1
+    if room != "codec" and reported and several:
+        wrong = f"recipe {path.stem} trains {room} with the scheme's codec, of which several are learned"
+        raise WeightsError(f"{wrong} (one learned codec, or a recipe without: kang2022_pair)")
     if room == "codec":
-        if not any(room in _task(stage["task"]).Config.model_fields for order in chain for stage in order.fields["stages"]):
+        if not reported:
             raise WeightsError(f"recipe {path.stem} trains no codec")
         phases = getattr(scheme.analog, "recipe", None)
         told = str(getattr(scheme.analog, "weights", None)).endswith(".safetensors")  # a file is its author's business
@@ -227,7 +238,8 @@ class _Link:
     def _known(self, tasks: set[str]) -> dict[str, Any]:
         """What a recipe with such tasks can learn of the link; how the channel evolves from slot to slot no training sees."""
         scenario = self.scenario
-        link = {"system": scenario.system.model_dump(mode="json"), "channel": scenario.channel.model_dump(mode="json", exclude={"fading"})}
+        channel = narrowband(scenario.channel).model_dump(mode="json", exclude={"fading"})
+        link = {"system": scenario.system.model_dump(mode="json"), "channel": channel}
         if not tasks <= _UNHEARD:
             link["pilots"] = scenario.pilots.model_dump(mode="json") | {"length": scenario.pilot_length}
         fields = {name: field for task in tasks for name, field in _task(task).Config.model_fields.items()}

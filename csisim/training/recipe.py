@@ -256,8 +256,9 @@ def run_recipe(
 
     What is finished or half finished is kept until the end: the same call resumes a training that was killed. One of another budget,
     or of none, does not: by the time of the kill the learning rate had gone another way. Weights are written when the last stage has
-    ended. A budget is for all of it, and what a stage leaves of its share goes to those after it; weights of the same recipe that are
-    there and score higher than what it led to are left as they are, and ``say`` is told so.
+    ended; without a budget all that is unfinished of the recipe is removed then, with one only what it has begun itself. A budget is
+    for all of it, and what a stage leaves of its share goes to those after it; weights of the same recipe that are there and score
+    higher than what it led to are left as they are, and ``say`` is told so.
 
     Returns
     -------
@@ -291,7 +292,9 @@ def run_recipe(
         for path, (product, header) in made.items():
             weights.write(path, product.parameters, replace(header, recipe=header.recipe | {"files": len(made)}))
         paths = list(made)
-    shutil.rmtree(unfinished, ignore_errors=True)
+    # a budget is no more than a try: what a training without one has begun may yet be resumed
+    for over in [unfinished] if budget_s is not None else unfinished.parent.glob(f"{recipe.digest}*"):
+        shutil.rmtree(over, ignore_errors=True)
     return paths
 
 

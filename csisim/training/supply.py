@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from csisim.feedback.nested import with_leaves
-from csisim.training.data import circumstances
+from csisim.training.data import circumstances, narrowband
 from csisim.training.native import ROOMS, with_networks
 from csisim.training.recipe import Recipe, Told, run_recipe
 from csisim.weights import Learned, Need, WeightsError, find, read_header
@@ -67,7 +67,7 @@ def recipe_for(scenario: Any, scheme: Any) -> Recipe:
     """
     kinds = {room: getattr(scheme, room).kind for room in ROOMS}
     if _precodes_alone(scheme):
-        link = {"system": scenario.system, "channel": scenario.channel, "pilots": scenario.pilots}
+        link = {"system": scenario.system, "channel": narrowband(scenario.channel), "pilots": scenario.pilots}
         known = {name: value.model_dump(mode="json") for name, value in link.items()}
         network = scheme.digital.model_dump(mode="json", exclude={"weights"})
         return Recipe.model_validate({"link": known | {"digital": network}, "stages": precoder_stages(scheme.digital)})
@@ -75,7 +75,7 @@ def recipe_for(scenario: Any, scheme: Any) -> Recipe:
         raise WeightsError(f"schemes.{scheme.name}: no weights for {', '.join(unknown)}; {_remedy(unknown)}")
     shared = circumstances(scenario.system, scenario.channel, scenario.pilots).shared_statistics
     stages: list[dict[str, Any]] = []
-    link = {"system": scenario.system, "channel": scenario.channel, "pilots": scenario.pilots}
+    link = {"system": scenario.system, "channel": narrowband(scenario.channel), "pilots": scenario.pilots}
     if kinds["digital"] == "hbdun":
         link["digital"] = scheme.digital.model_copy(update={"training": "separate", "weights": None})
     if kinds["estimator"] == "cedun":
@@ -91,14 +91,17 @@ def recipe_for(scenario: Any, scheme: Any) -> Recipe:
 
 
 def _precodes_alone(scheme: Any) -> bool:
-    others = (getattr(scheme, room) for room in ROOMS if room != "digital")
-    return scheme.digital.kind in PRECODERS and not any(isinstance(config, Learned) for config in others)
+    return scheme.digital.kind in PRECODERS and not any(room != "digital" for room, _ in _open_rooms(scheme))
 
 
 def _untrained(scheme: Any) -> list[str]:
-    """Kinds of a scheme's learned components that no training here is for."""
-    components = () if _precodes_alone(scheme) else (getattr(scheme, room) for room in ROOMS)
-    return [config.kind for config in components if isinstance(config, Learned) and config.kind not in _STAGED]
+    """Kinds of a scheme's learned components that look for weights and that no training here is for."""
+    return [] if _precodes_alone(scheme) else [config.kind for _, config in _open_rooms(scheme) if config.kind not in _STAGED]
+
+
+def _open_rooms(scheme: Any) -> list[tuple[str, Learned]]:
+    """Rooms of a scheme whose learned component names no weights."""
+    return [(room, config) for room in ROOMS if isinstance(config := getattr(scheme, room), Learned) and config.weights is None]
 
 
 def _remedy(kinds: list[str]) -> str:
@@ -158,7 +161,7 @@ _STAGED = ("hbdun", "cedun", "learned_phases")
 
 def _needs(scenario: Any, scheme: Any) -> list[tuple[str, Learned, Need]]:
     """Rooms of a scheme whose component looks for weights, and what it needs."""
-    open_rooms = [(room, config) for room in ROOMS if isinstance(config := getattr(scheme, room), Learned) and config.weights is None]
+    open_rooms = _open_rooms(scheme)
     if not open_rooms:
         return []
     here = circumstances(scenario.system, scenario.channel, scenario.pilots)

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from csisim.cli.reproduce import PAPERS, reproduce
+from csisim.errors import CsisimError
 from csisim.papers import kang2022
 from csisim.papers.base import Row, Rule
 from csisim.papers.by_scenario import Of, by_scenario
@@ -91,5 +92,8 @@ def test_the_items_of_papers_are_listed():
     every, one = (CliRunner().invoke(reproduce, [*paper, "--list"]).stdout.splitlines() for paper in ([], ["kang2022"]))
     assert set(one) < set(every)
     assert [line.split()[1] for line in one] == list(kang2022.TABLES)
+    assert CliRunner().invoke(reproduce, ["kang2022", "table1", "--list"]).stdout.splitlines() == one[:1]
+    unknown = CliRunner().invoke(reproduce, ["kang2022", "table99", "--list"])
+    assert isinstance(unknown.exception, CsisimError)
     assert {line.split()[0] for line in every} == set(PAPERS)
     assert CliRunner().invoke(reproduce, []).exit_code == 2

@@ -52,6 +52,8 @@ def test_a_bare_name_is_a_shipped_scenario_where_no_file_has_it(csisim, tmp_path
         wrong = csisim(*command, "quikstart")
         assert wrong.exit_code == 2
         assert "neither a file here nor a shipped scenario (did you mean 'quickstart'?)" in wrong.stderr
+    (tmp_path / "mine.yaml").write_text("name: mine\n")
+    assert "(did you mean mine.yaml?)" in csisim("validate", "mine").stderr
     (tmp_path / "quickstart").write_text("name: mine\n")
     assert "quickstart:1:1: system: required" in csisim("validate", "quickstart").stderr
     among = csisim("validate", "nosuch", "quickstart.yaml", "report_loss")

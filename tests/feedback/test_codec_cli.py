@@ -58,6 +58,7 @@ def test_info_of_other_kinds_and_sizes(kind):
         # a second layer's offset, and co-phases of one bit
         (["type1", "--set", "n1=4", "--set", "n2=2", "--set", "subbands=13", "--set", "rank=2"], 4 + 4 + 3 + 2 + 13),
         (["learned_paths", "--size", "16x1", "--receive", "4"], 3 * 16),
+        (["learned_paths", "--size", "16x1", "--receive", "4", "--set", "weights=kang2022_fdd"], 3 * 16),
         (["topk", "--size", "8x6", "--reduction", "48"], 16 + 6 + 2 * 4),
         # a bit says which rung
         (["adaptive", "--size", "4x1", "--set", "ladder=[lloyd_max, {kind: lloyd_max, bits: 1}]"], 1 + 16 + 2 * 4 * 4),
@@ -97,6 +98,7 @@ def test_info_says_why_there_is_no_latency(kind, why):
         (["acrnet", "--set", "quantiser=["], "--set quantiser=[: while parsing"),
         (["acrnet", "--size", "32"], "expected ANGLESxDELAYS"),
         (["acrnet", "--reduction", "5"], "does not divide"),
+        (["lloyd_max", "--reduction", "16"], "--reduction 16: lloyd_max compresses no images"),
     ],
 )
 def test_mistakes_are_told_in_one_line(args, message):
@@ -119,7 +121,7 @@ def test_plan():
 def test_a_plan_says_where_the_search_ends_and_how_its_weights_are_made():
     text = call("plan", "--report-bits", "64", "--size", "8x8").stdout
     assert "64 bits per report, 80 with the scale factor" in text
-    assert "more than 64x, where the search ends" in text
+    assert "the search ends at 64x" in text
     report = json.loads(call("plan", "--report-bits", "4", "--size", "8x8", "--bs-mmac", "1", "--json").stdout)
     assert report["expansion"] < 64
     few, weights = report["remarks"]

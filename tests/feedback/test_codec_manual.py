@@ -11,15 +11,30 @@ from csisim.feedback.code_quantisers import CodeQuantiserConfig
 from csisim.registry import TABLE, component
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "codecs.md").read_text(encoding="utf-8")
-NAMED = set(re.findall(r"`(\w+)(?:: [^`]*)?`", MANUAL))
+CELLS = [line.split(" | ", 1) for line in MANUAL.splitlines() if line.startswith("| ")]
+
+
+def named(text):
+    return set(re.findall(r"`(\w+)(?:: [^`]*)?`", text))
+
+
+NAMED = named(MANUAL)
+IMAGES = {"domain", "delays", "reduction", "scale", "quantiser", "weights", "scaling"}  # rows of their own, once for all kinds of images
 
 
 @pytest.mark.parametrize("kind", TABLE["codec"])
-def test_every_codec_and_setting_is_named(kind):
+def test_every_codec_has_a_row_that_names_its_settings(kind):
     if ".nets." in TABLE["codec"][kind][0]:
         pytest.importorskip("torch")
-    settings = set(component("codec", kind).Config.model_fields) - {"kind", "budget_s"}  # the latter is that of all learned components
-    assert {kind, *settings} <= NAMED
+    settings = set(component("codec", kind).Config.model_fields)
+    elsewhere = IMAGES if "domain" in settings else {"weights", "budget_s"}  # the latter are those of all learned components
+    rows = [rest for first, rest in CELLS if kind in named(first)]
+    assert rows
+    assert settings - elsewhere - {"kind"} <= named(" ".join(rows))
+
+
+def test_what_images_share_has_rows_of_its_own():
+    assert {name for first, _ in CELLS for name in named(first)} >= IMAGES
 
 
 @pytest.mark.parametrize("quantiser", get_args(get_args(CodeQuantiserConfig)[0]), ids=lambda config: config.__name__)

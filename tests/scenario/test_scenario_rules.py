@@ -60,6 +60,10 @@ REFUSED = {
         [off(digital="{kind: wmmse, user_weights: [1, 2, 3]}")],
         "schemes.off.digital.user_weights: [1.0, 2.0, 3.0] for 2 users: a positive number for each of them",
     ),
+    "each_subcarrier_sees_a_channel_to_train_on": (
+        [off(digital="hbdun"), ("  kind: mmwave", "  num_subcarriers: 4\n  normalisation: per_drop\n  kind: mmwave")],
+        "channel.num_subcarriers: networks are trained on one subcarrier, and no mmwave_clusters channel on one is like each of these 4",
+    ),
     "weights_fit": (
         [off(digital="{kind: hbdun, weights: nothing.safetensors}")],
         "schemes.off.digital.weights: nothing.safetensors: no such file of weights",
@@ -111,6 +115,13 @@ def test_a_rule_refuses_what_it_is_about(name, refusal):
                 ("kind: mmwave_clusters\n  fading: {kind: ar1, correlation: 0.9}", "kind: trace"),
             ],
             "channel.file: cost2100_indoor",
+        ),
+        (
+            [
+                off(digital="{kind: hbdun, weights: kang2022_phases}"),
+                ("kind: mmwave_clusters\n  fading: {kind: ar1, correlation: 0.9}", "kind: cost2100\n  num_subcarriers: 4"),
+            ],
+            "channel.num_subcarriers: networks are trained on one subcarrier",
         ),
         ([("num_rx: 8", "num_rx: 1")], "system.num_rx_rf: 2 RF chains for 1 receive antennas"),
         ([off(estimator="rls", analog="random", num_samples=4)], "schemes.off.num_samples: random looks at no sample (num_samples: 0)"),
@@ -197,6 +208,12 @@ def test_online_fields_are_refused_offline(field, refusal):
         [off(analog="random")],
         [off(sampling="inside_silent", num_samples=8)],
         [off(digital="svd"), ("num_users: 2", "num_users: 1")],
+        [off(digital="hbdun"), ("  kind: mmwave", "  num_subcarriers: 4\n  kind: mmwave")],
+        [off(digital="hbdun"), ("  kind: mmwave_clusters", "  num_subcarriers: 4\n  kind: rayleigh")],
+        [
+            off(digital="{kind: hbdun, weights: untrained}"),
+            ("  kind: mmwave", "  num_subcarriers: 4\n  normalisation: per_drop\n  kind: mmwave"),
+        ],
         [FDD, ("delay_slots: 0", "delay_slots: 7"), off(codec="lloyd_max")],
         [FDD, off(codec="{kind: type2, rank: 2}", analog="ports")],
         [off(codec="ideal")],  # what a resolved tdd scenario says
@@ -221,6 +238,10 @@ WARNED = {
     "prediction_is_possible": (
         [FDD, delay(3), off(codec="{kind: differential, inner: lloyd_max, window: 4}")],
         f"schemes.off.codec.window: {NEVER} 4 slots, the window is 4",
+    ),
+    "a_band_has_subcarriers": (
+        [("  kind: mmwave", "  delay_spread_s: 1.0e-6\n  kind: mmwave")],
+        "channel.delay_spread_s: without effect: one subcarrier sees neither band nor delays (num_subcarriers > 1)",
     ),
     "users_pilots_alias": ([("length: num_rf", "access: kang_eq4, length: 8")], "pilots.length: 8 symbols cannot keep the users' pilots"),
 }
@@ -303,6 +324,16 @@ def test_what_no_machine_holds_is_refused_before_it_is_made(sets, refusal, monke
 
 PEAKS = {
     "rayleigh": ([RAYLEIGH], ["system.num_tx=512", "system.num_rx=32"]),
+    "a band of paths with Jakes": (
+        [],
+        [
+            "schemes.off.analog=random",
+            "schemes.off.digital=rzf",
+            "channel.num_clusters=40",
+            "channel.num_subcarriers=16",
+            "channel.fading={kind: jakes, doppler_hz: 50}",
+        ],
+    ),
     "codebook": ([], ["schemes.off.analog=dft", "system.num_tx=1024"]),
     "path statistics": ([], ["schemes.off.analog=covariance", "channel.num_rays=25"]),
     "pilots": ([], ["pilots.length=5000", "clock.symbols_per_slot=5000"]),

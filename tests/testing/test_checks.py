@@ -48,6 +48,20 @@ def test_codecs(kind):
     testing.check_codec(codec, dims, trained=kind not in ("beam_crnet", "learned_paths"))  # these two are here without weights
 
 
+@pytest.mark.parametrize("users", [1, 2])
+def test_one_drop_is_enough_to_check_codecs_and_digital_designers(users):
+    dims = replace(DIMS, drops=1, num_users=users)
+    testing.check_codec(make("codec", "lloyd_max"), dims)
+    testing.check_digital(make("digital", "zf"), dims)
+
+
+def test_an_untrained_codec_may_be_silent():
+    silent = codec("lloyd_max", decode=lambda self, report, state: (0 * LloydMax.decode(self, report, state)[0], state))
+    testing.check_codec(silent, trained=False)
+    with pytest.raises(AssertionError, match="silence"):
+        testing.check_codec(silent)
+
+
 @pytest.mark.parametrize("kind", sorted(TABLE["analog"]))
 def test_analog(kind):
     testing.check_analog(make("analog", kind))

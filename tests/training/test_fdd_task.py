@@ -17,8 +17,9 @@ from csisim.runner.sweep import run_sweep
 from csisim.scenario.load import load_scenario
 from csisim.training.base import Schedule
 from csisim.training.loop import train
+from csisim.training.native import orders
 from csisim.training.recipe import Recipe, run_recipe
-from csisim.training.supply import train_missing
+from csisim.training.supply import dead_ends, missing, recipe_for, train_missing
 from csisim.training.tasks.fdd import Fdd, FddConfig, centres, directions, untrained
 from csisim.training.tasks.hybrid import Hybrid, HybridConfig
 
@@ -268,6 +269,19 @@ def test_each_kind_of_codec_is_trained_as_the_scheme_has_it(tmp_path):
     assert [header.architecture.get("bits") for header in headers] == [18, None]
 
 
+@pytest.mark.parametrize(("digital", "task"), [("hbdun", "hybrid"), ("cnn", "cnn")])
+def test_who_needs_no_weights_hinders_no_training_of_others(tmp_path, digital, task):
+    scenario(tmp_path)
+    document = yaml.safe_load((tmp_path / "s.yaml").read_text())
+    other = {"estimator": "ls", "analog": "random", "digital": digital, "codec": CODEC | {"weights": "untrained"}}
+    document["schemes"] = [document["schemes"][0] | other]
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(document))
+    asked = load_scenario(tmp_path / "s.yaml").cells[0].scenario
+    assert list(dead_ends(asked)) == []
+    assert [need.component for _, need in missing(asked)] == [f"digital/{digital}"]
+    assert recipe_for(asked, asked.schemes[0]).stages[-1].task == task
+
+
 def test_codecs_within_another_are_trained_for_the_link_as_they_are(tmp_path):
     scenario(tmp_path)
     document = yaml.safe_load((tmp_path / "s.yaml").read_text())
@@ -280,6 +294,47 @@ def test_codecs_within_another_are_trained_for_the_link_as_they_are(tmp_path):
     fitted = train_networks(asked, 1).cells[0].scenario.schemes[0].codec.inner.ladder
     assert weights.read_header(fitted[1].weights).architecture["num_paths"] == 1
     assert fitted[0] is asked.cells[0].scenario.schemes[0].codec.inner.ladder[0]
+
+
+WITHIN = {
+    "differential": lambda codec: {"kind": "differential", "inner": codec},
+    "adaptive": lambda codec: {"kind": "adaptive", "ladder": ["lloyd_max", codec]},
+}
+
+
+@pytest.mark.parametrize("within", WITHIN.values(), ids=WITHIN)
+def test_all_rooms_are_trained_with_the_one_learned_codec_within_another(tmp_path, within):
+    scenario(tmp_path)
+    document = yaml.safe_load((tmp_path / "s.yaml").read_text())
+    (joint,) = (scheme for scheme in document["schemes"] if scheme["name"] == "joint")
+    codec = joint["codec"] | {"num_paths": 1}
+    document["schemes"] = [joint | {"codec": codec}, joint | {"name": "within", "codec": within(codec)}]
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(document))
+    asked = orders(load_scenario(tmp_path / "s.yaml").cells[0].scenario)
+    fields = {
+        place: [order.fields for (_, at), order in asked.items() if at.split(".")[0] == place] for _, place in asked if "." not in place
+    }
+    assert set(fields) == {"estimator", "analog", "digital", "codec"}
+    for plain, inner in fields.values():
+        assert inner == plain
+    assert fields["digital"][1]["link"]["codec"]["num_paths"] == 1
+
+
+def test_rooms_that_are_trained_with_reports_want_one_learned_codec(tmp_path):
+    scenario(tmp_path)
+    document = yaml.safe_load((tmp_path / "s.yaml").read_text())
+    (joint,) = (scheme for scheme in document["schemes"] if scheme["name"] == "joint")
+    two = [joint["codec"] | {"num_paths": paths} for paths in (1, 2)]
+    document["schemes"] = [joint | {"codec": {"kind": "adaptive", "ladder": two}}]
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(document))
+    told = "recipe fdd trains {} with the scheme's codec, of which several are learned"
+    with pytest.raises(CsisimError) as caught:
+        load_scenario(tmp_path / "s.yaml")
+    for room in ("estimator", "digital"):
+        assert f"schemes.joint.{room}.weights: {told.format(room)}" in str(caught.value)
+    document["schemes"] = [joint | {"codec": {"kind": "adaptive", "ladder": two}, "estimator": "ls", "digital": "rzf"}]
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(document))
+    assert load_scenario(tmp_path / "s.yaml").cells
 
 
 def test_a_file_for_other_reports_is_refused_in_its_place(tmp_path):

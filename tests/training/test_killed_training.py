@@ -69,6 +69,24 @@ def test_the_first_ctrl_c_waits_for_the_step_and_the_second_does_not(tmp_path, t
     assert place.exists() == (times == 1)
 
 
+def test_an_error_in_the_step_takes_no_ctrl_c_away(tmp_path):
+    class Broken(Interrupted):
+        def gradient(self, parameters, batch):
+            super().gradient(parameters, batch)
+            if self.steps == 3:
+                raise ZeroDivisionError
+            return Fit.gradient(self, parameters, batch)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt) as ended:
+            train(Broken(1), SCHEDULE, checkpoint=tmp_path / "half.safetensors")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert isinstance(ended.value.__context__, ZeroDivisionError)
+    assert not (tmp_path / "half.safetensors").exists()
+
+
 def test_a_signal_that_is_ignored_stays_so(tmp_path):
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -186,6 +186,22 @@ def test_a_budget_includes_what_comes_before_the_first_step():
     assert slow.seconds >= 0.1
 
 
+def test_setting_up_again_is_no_time_of_a_resumed_training(tmp_path):
+    class Slow(NumpyFit):
+        def initial(self):
+            time.sleep(0.3)
+            return super().initial()
+
+    def die(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(NumpyFit(), SCHEDULE, budget_s=1e3, checkpoint=tmp_path / "half", report=die)
+    resumed = train(Slow(), SCHEDULE, budget_s=1e3, checkpoint=tmp_path / "half")
+    assert resumed.steps == SCHEDULE.steps
+    assert resumed.seconds < 0.3
+
+
 def test_within_a_budget_the_learning_rate_warms_up_and_falls(monkeypatch):
     """As far as the time after setting up has gone, whatever the steps."""
     rates = []

@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -19,9 +20,10 @@ from csisim.runner.sweep import run_sweep
 from csisim.scenario.load import load_scenario
 from csisim.training import native
 from csisim.training.base import Schedule
+from csisim.training.data import BehindDesigns, LinkSettings, draw_paths
 from csisim.training.native import due, orders, with_networks
 from csisim.training.recipe import Recipe, run_recipe
-from csisim.training.supply import missing
+from csisim.training.supply import missing, recipe_for
 from csisim.weights import WeightsError, read_header
 
 SYSTEM = {"num_tx": 16, "num_rf": 4, "num_rx": 8, "num_rx_rf": 2, "num_users": 2, "num_streams": 2, "snr_db": 10.0}
@@ -82,6 +84,26 @@ def test_every_cell_has_networks_of_its_own_whatever_else_would_serve(tmp_path):
     assert [read_header(path).architecture.get("training") for path in two] == ["joint", None, "joint"]
     assert not {*two} & {*three}
     assert files(train_networks(first, 1)) == [three]  # and what came later changes nothing
+
+
+def test_subcarriers_share_the_networks_of_one(tmp_path, cache):
+    one, band = (scenario(tmp_path, channel=CHANNEL | wide) for wide in ({}, {"num_subcarriers": 3, "delay_spread_s": 1e-6}))
+    trained = train_networks(one, 1)
+    assert files(train_networks(band, 1, pytest.fail)) == files(trained)
+    slots = []
+    run_cell(train_networks(band, 1).cells[0].scenario, ["net"], 0, lambda *told: slots.append(told[-1]["sum_rate_bps_hz"]))
+    assert np.all(slots[0] > 0)
+
+
+@pytest.mark.parametrize("channel", [CHANNEL | {"bandwidth_hz": 1e9}, {"kind": "rayleigh"}], ids=lambda channel: channel["kind"])
+def test_what_trains_by_itself_sees_one_subcarrier(tmp_path, channel):
+    scheme = {"name": "net", "timescale": "offline", "estimator": "ls", "analog": "random", "digital": {"kind": "hbdun", "layers": 1}}
+    asked = scenario(tmp_path, channel=channel | {"num_subcarriers": 3}, schemes=[scheme]).cells[0].scenario
+    recipe = recipe_for(asked, asked.schemes[0])
+    assert recipe.link["channel"].get("num_subcarriers", 1) == 1
+    wide = LinkSettings(system=asked.system, channel=asked.channel)
+    assert draw_paths(wide, 2, 1).gains.shape[:2] == (2, asked.system.num_users)  # not one for every subcarrier
+    assert BehindDesigns(wide, drops=1, realisations=2).channels(4, 1, 0).shape == (4, 2, 2, 4)
 
 
 def test_nothing_else_in_the_cache_is_taken_for_it(tmp_path):

@@ -105,11 +105,20 @@ def test_what_a_budget_has_begun_is_taken_up_within_the_same_budget_alone(tmp_pa
         run_recipe(tried, tmp_path, budget_s=budget_s, told=lambda index, task, progress: told.append(progress.step))
         return list(told)
 
-    with pytest.raises(KeyboardInterrupt):
-        run_recipe(tried, tmp_path, budget_s=1000.0, told=die)
-    assert steps(None) == [2, 4]
+    def killed(budget_s):
+        with pytest.raises(KeyboardInterrupt):
+            run_recipe(tried, tmp_path, budget_s=budget_s, told=die)
+
+    killed(1000.0)
+    killed(None)
     assert steps(2000.0) == [2, 4]
     assert steps(1000.0) == [4]
+    killed(1000.0)
+    assert steps(None) == [4]  # nor has a budget taken away what is longer
+    killed(1000.0)
+    killed(1500.0)
+    assert steps(None) == [2, 4]
+    assert list((weights.cache_folder() / "unfinished").iterdir()) == []  # what a budget has begun is of no use any more
 
 
 def test_what_stages_took_before_a_kill_is_gone_from_the_budget(tmp_path, monkeypatch):
