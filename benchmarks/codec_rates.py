@@ -56,12 +56,13 @@ if __name__ == "__main__":
     parser.add_argument("files", nargs="*", help="files of weights")
     parser.add_argument("--images", default="indoor_paper")
     parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--start", type=int, default=10000, help="number of the first drop; other benchmarks look at the first ones")
     parser.add_argument("--reduction", type=int, default=16, help="of the 32 x 32 image that principal components are compared at")
     arguments = parser.parse_args()
     chosen = preset(arguments.images)
-    rows = generate(chosen, arguments.count).delay_angle
+    rows = generate(chosen, arguments.count, arguments.start).delay_angle
     h = delay_angle_to_frequency(rows, SIZE, np.arange(SIZE), centred=chosen.convention.centred)[:, None, :, None]
-    print(f"{arguments.count} drops of {arguments.images}\n{'':28}{'bits':>7}{'NMSE, dB':>10}{'rho':>8}{'SGCS':>8}")
+    print(f"{arguments.count} drops of {arguments.images}, from {arguments.start}\n{'':28}{'bits':>7}{'NMSE, dB':>10}{'rho':>8}{'SGCS':>8}")
     linear = []
     components = {"kind": "pca", "file": arguments.images, "reduction": arguments.reduction}
     for quantiser in quantisers(BITS):

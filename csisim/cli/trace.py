@@ -91,6 +91,8 @@ def record(scenario: str, scheme: str | None, count: int, output: Path, sets: tu
 
     if output.suffix != ".npz":
         raise click.UsageError(f"-o {output}: the name must end in .npz")
+    if not output.parent.is_dir():
+        raise click.UsageError(f"-o {output}: there is no folder {output.parent}")
     alone = of_scheme(load_scenario(scenario, sets, rules=False).cells[0].scenario, scheme)
     with display(quiet) as shown:
         tally = Progress(count, count)

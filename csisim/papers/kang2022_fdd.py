@@ -51,7 +51,7 @@ def fig19() -> Table:
             _of("black_box_joint_48", 48.0).share(strongest),
         ),
         note="16 pilot symbols; phases of 4 bits. conventional: RLS, SSCA, 70 iterations of SCA, and paths by matching pursuit, 16, 32, "
-        "48, 63 and 110 bits. separate: networks of Sec. III-A and trained paths, 16 bits each; joint: all trained on for the "
+        "48, 63 and 110 bits. separate: networks of Sec. III-A and trained paths of as many bits; joint: all trained on for the "
         "rate. black box: a small autoencoder in the manner of CRNet, trained for a minute.",
     )
 

@@ -26,6 +26,7 @@ from csisim.feedback.nets.l2o import LinearEncoder, OfMatrix, Projected, UpdateR
 
 TRANSFORM_WEIGHT = 0.01  # beta of the loss
 SHORTEST = 64  # reduction of the shortest nested code that is trained
+SILENT = 1e-6  # share of the strongest component's energy below which a row is not made shorter: encoding divides by its length
 UNEQUAL = 0.125  # power of a component's energy that its row is long, to begin with
 KEPT = 0.2  # share of the transformed numbers that top-G keeps: 51 of 256
 
@@ -151,7 +152,7 @@ class CsiL2o(Projected):
     def start_from(self, components: np.ndarray, images: Tensor) -> bool:
         """The rows as the projection, and a decoder that projects back: untrained it is the linear code, at every length."""
         power = (images.flatten(1) @ torch.from_numpy(components).to(images).T).square().mean(dim=0)
-        lengths = (power / power.max()) ** UNEQUAL
+        lengths = (power / power.max()).clamp_min(SILENT) ** UNEQUAL
         self.encoder.put_rows(components * lengths.numpy()[:, None])
         total = images.square().flatten(1).sum(dim=1).mean()
         self.decoder.begin_silent(torch.stack([1 - power[:length].sum() / total for length in self.decoder.lengths.tolist()]))
