@@ -235,7 +235,7 @@ TABLES = {
     ),
     "fig12": _fig12(),
     "fig13": by_row(
-        "Fig. 13: validation loss of expansions",
+        "Fig. 13: validation loss of CsiNet, CRNet and ACRNet",
         _TENTHS,
         *_curves("CsiNet", "CRNet", "ACRNet-1x"),
         (Row("ACRNet-10x and larger", "dB", columns=("all",), skipped=f"no numbers are printed; {_WHY}"), None),
